@@ -1,0 +1,20 @@
+//! kubectl-vnf: the life of a containerised VNF, straight from a kube context.
+//!
+//! The map, from what a user types to what moves:
+//!
+//! - [`cli`]: flags, exit codes, errors as text, the terminal.
+//! - [`commands`]: one file per verb; parse, call the engine, hand the result to a view.
+//! - [`view`]: everything a user reads, as pure functions of values.
+//! - [`engine`]: the only code that moves anything: pre-checks, lock, execution, waiting, verification.
+//! - [`plan`]: what is to be done and why, decided without I/O; one derivation per operation.
+//! - [`record`]: what is kept about an instance, its revisions and its operations; versioned, pure.
+//! - [`package`]: CSAR archives and the VNFD in them.
+//! - [`object`]: Kubernetes objects as data.
+//! - [`cluster`]: the API server: connection, verbs, watches, and the store made of them.
+//! - [`yaml`]: the only place that reads or prints YAML.
+//!
+//! Arrows: commands -> engine, view; engine -> plan, cluster; plan -> package, object, record; view -> values only.
+
+pub mod object;
+pub mod package;
+pub mod yaml;
