@@ -7,6 +7,8 @@ BIN=$CACHE/bin
 DEBS=$CACHE/debian
 BRIDGE=vnf-test0
 CNI_NAME=vnf-test
+# Where any kubelet listens for device plugins, wherever its own folder is.
+DEVICE_SOCKET=/var/lib/kubelet/device-plugins/kubelet.sock
 # What a kubelet and the CNI bridge plugin change on the machine; put back when it goes down.
 SYSCTLS=(vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops
   kernel/keys/root_maxkeys kernel/keys/root_maxbytes net/ipv4/ip_forward)
@@ -100,7 +102,8 @@ remove_shim_sockets() {
 
 remove_network() {
   if [ -e "/sys/class/net/$BRIDGE" ]; then ip link delete "$BRIDGE" || true; fi
-  rm -f "/var/lib/cni/results/$CNI_NAME"-*
+  # The CNI library's records, each of which names its network namespace, in the state folder.
+  { grep -lF "$R/" /var/lib/cni/results/* 2>/dev/null || true; } | xargs -r rm -f
   rmdir /var/lib/cni/results /var/lib/cni 2>/dev/null || true
 }
 
@@ -112,8 +115,11 @@ remove_cgroups() {
   rmdir /sys/fs/cgroup/{,*/}k8s.io 2>/dev/null || true
 }
 
+kubelet_runs() { grep -qF " $DEVICE_SOCKET" /proc/net/unix; }
+
 # Fixed folders that a kubelet makes; in one of them it links the logs of its containers.
 remove_kubelet_folders() {
+  kubelet_runs || rm -f "$DEVICE_SOCKET"
   rmdir /var/lib/kubelet/device-plugins /var/lib/kubelet 2>/dev/null || true
   [ -d /var/log/containers ] || return 0
   find /var/log/containers -type l -lname "$R/*" -delete
