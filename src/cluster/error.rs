@@ -1,14 +1,12 @@
 //! What can go wrong between this program and an API server, and how a kubectl user is told.
 //!
-//! `ClusterError` is the only error that leaves this module: errors of the HTTP client are sorted into it and are
-//! never printed as they are, because their text names Rust types and may hold what a credential plugin printed.
+//! `ClusterError` is the only error that leaves this module; `transport` sorts the HTTP client's into it.
 //! What to do about an error (try again, plan anew, give up) is the caller's decision; the `is_*` functions tell
 //! apart what callers have to tell apart.
 
-use super::status::{Status, clean};
+use super::status::Status;
 use crate::object::ObjectRef;
-use kube::client::AuthError;
-use std::{error::Error as StdError, fmt::Write as _, io, path::PathBuf, time::Duration};
+use std::{fmt::Write as _, path::PathBuf, time::Duration};
 
 /// Why something asked of a cluster did not happen.
 ///
@@ -233,10 +231,10 @@ fn known_names(known: &[String]) -> String {
 
 /// What kubectl would say to a refusal, in our words where the server's are long.
 fn refusal(verb: &str, what: &str, status: &Status) -> String {
-    if status.code == 403 {
-        if let Some(text) = denial(&status.message) {
-            return text;
-        }
+    if status.code == 403
+        && let Some(text) = denial(&status.message)
+    {
+        return text;
     }
     if status.code == 422 && !status.causes.is_empty() {
         let mut text = format!("{what} is invalid:");
@@ -245,6 +243,14 @@ fn refusal(verb: &str, what: &str, status: &Status) -> String {
                 "" => write!(text, "\n  * {}", cause.message),
                 field => write!(text, "\n  * {field}: {}", cause.message),
             };
+        }
+        return text;
+    }
+    let foreign: Vec<_> = status.causes.iter().filter(|c| c.reason == "FieldManagerConflict").collect();
+    if !foreign.is_empty() {
+        let mut text = format!("cannot {verb} {what}: fields are managed by others:");
+        for cause in foreign {
+            let _ = write!(text, "\n  * {}: {}", cause.field, cause.message);
         }
         return text;
     }
@@ -277,85 +283,6 @@ fn denial(message: &str) -> Option<String> {
     let user = before.rsplit_once("User \"").and_then(|(_, r)| r.split_once('"')).map(|(user, _)| user);
     let user = user.map(|user| format!(" (user \"{user}\")")).unwrap_or_default();
     Some(format!("not allowed to {verb} {resource}{place}{user}"))
-}
-
-/// What an error of the HTTP client is sorted by, besides itself.
-pub(super) struct Circumstances<'a> {
-    /// `host:port`.
-    pub server: &'a str,
-    /// The proxy in use, which is then what a refused connection is about.
-    pub proxy: Option<&'a str>,
-    /// Verb and object.
-    pub action: &'a str,
-    /// The credential plugin's install hint.
-    pub hint: Option<&'a str>,
-}
-
-/// Sorts a failure below the Kubernetes API: the connection, TLS, credentials.
-pub(super) fn transport(error: &(dyn StdError + 'static), at: &Circumstances<'_>) -> ClusterError {
-    let mut connecting = false;
-    let mut io_kind = None;
-    let mut last = String::new();
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(auth) = error.downcast_ref::<AuthError>() {
-            return ClusterError::Credentials { why: credentials(auth), hint: at.hint.map(clean) };
-        }
-        if let Some(client) = error.downcast_ref::<hyper_util::client::legacy::Error>() {
-            connecting = connecting || client.is_connect();
-        }
-        if let Some(io) = error.downcast_ref::<io::Error>() {
-            io_kind = Some(io.kind());
-        }
-        last = error.to_string();
-        next = error.source();
-    }
-    let server = at.server.to_owned();
-    if !connecting {
-        return ClusterError::Broken { server, action: at.action.to_owned(), why: clean(&last) };
-    }
-    match (io_kind, at.proxy) {
-        (Some(io::ErrorKind::ConnectionRefused), None) => ClusterError::Refused { server },
-        (Some(io::ErrorKind::TimedOut), _) => ClusterError::Unreachable { server, why: "no answer in time".into() },
-        (_, Some(proxy)) => {
-            ClusterError::Unreachable { server, why: format!("through the proxy {proxy}: {}", connect_failure(&last)) }
-        }
-        _ => ClusterError::Unreachable { server, why: connect_failure(&last) },
-    }
-}
-
-/// The commonest TLS failures in words; others as the TLS library says them.
-fn connect_failure(text: &str) -> String {
-    let known = [
-        ("UnknownIssuer", "its certificate is signed by an authority that the kubeconfig does not name"),
-        ("NotValidForName", "its certificate is for another host name (see tls-server-name)"),
-        ("Expired", "its certificate has expired"),
-        ("InvalidContentType", "it does not speak TLS: use http:// in the server's address"),
-    ];
-    match known.iter().find(|(mark, _)| text.contains(mark)) {
-        Some((_, words)) => (*words).to_owned(),
-        None => clean(text),
-    }
-}
-
-/// Credential failures without what a plugin wrote to its standard output, which may be a token.
-pub(super) fn credentials(error: &AuthError) -> String {
-    match error {
-        AuthError::AuthExecStart(io) => format!("the kubeconfig's credential plugin cannot be started: {io}"),
-        AuthError::AuthExecRun { out, .. } => {
-            let said = String::from_utf8_lossy(&out.stderr);
-            let said = said.lines().map(str::trim).filter(|l| !l.is_empty()).take(5).collect::<Vec<_>>().join("\n");
-            let said = if said.is_empty() { said } else { format!(": {}", clean(&said)) };
-            format!("the kubeconfig's credential plugin failed ({}){said}", out.status)
-        }
-        AuthError::AuthExecParse(_) | AuthError::ExecPluginFailed | AuthError::UnrefreshableTokenResponse => {
-            "the kubeconfig's credential plugin gave no usable credentials".into()
-        }
-        AuthError::ReadTokenFile(io, path) => format!("the token file {} cannot be read: {io}", path.display()),
-        AuthError::InvalidBearerToken(_) => "the token holds characters that an HTTP header cannot".into(),
-        AuthError::AuthExec(why) => clean(why),
-        other => format!("no credentials: {}", clean(&other.to_string())),
-    }
 }
 
 #[cfg(test)]
@@ -405,6 +332,23 @@ mod tests {
         let error =
             ClusterError::Api { verb: "create".into(), what: "Deployment web".into(), status: Box::new(status) };
         assert_eq!(error.to_string(), "Deployment web is invalid:\n  * spec.replicas: must be positive\n  * no field");
+    }
+
+    #[test]
+    fn a_field_conflict_names_field_and_manager() {
+        let cause = Cause {
+            reason: "FieldManagerConflict".into(),
+            message: "conflict with \"kubectl-set\" using apps/v1".into(),
+            field: ".spec.replicas".into(),
+        };
+        let status = Status { code: 409, reason: "Conflict".into(), causes: vec![cause], ..Status::default() };
+        let what = "Deployment web in namespace x".into();
+        let error = ClusterError::Api { verb: "apply".into(), what, status: Box::new(status) };
+        assert_eq!(
+            error.to_string(),
+            "cannot apply Deployment web in namespace x: fields are managed by others:\n  \
+             * .spec.replicas: conflict with \"kubectl-set\" using apps/v1"
+        );
     }
 
     #[test]

@@ -96,7 +96,7 @@ fn warning_text(value: &str) -> Option<String> {
     Some(clean(&quoted.replace("\\\"", "\"").replace("\\\\", "\\")))
 }
 
-/// Puts [`Watched`] around a service.
+/// Puts `Watched` around a service.
 #[derive(Clone)]
 pub(super) struct TrafficLayer {
     /// Where to keep what is seen.
@@ -160,7 +160,6 @@ where
 }
 
 /// The one place from which this module writes to the terminal.
-#[expect(clippy::print_stderr, reason = "the request log of -v=6 belongs on stderr, as kubectl's does")]
 fn print(text: &str) {
     anstream::eprint!("{text}");
 }

@@ -1,24 +1,26 @@
 //! The API server: connection, verbs, watches. What is read and written here is JSON; what it means is `object`'s,
 //! `record`'s and `plan`'s.
 //!
-//! - [`connect`]: from kubeconfig and flags to a client;
-//! - [`request`]: the one way out: bounds, retries, errors; [`http_log`] sees all that passes;
-//! - [`resource`]: kinds, their resources and URLs;
-//! - [`verbs`], [`pods`], [`access`]: what can be asked of a server;
-//! - [`watch`]: following a set of objects, through restarts of the server.
+//! - `connect`: from `kubeconfig` and flags to a client;
+//! - `request`: the one way out: bounds, retries, errors; `http_log` sees all that passes;
+//! - `resource`: kinds, their resources and URLs;
+//! - `verbs`, `pods`, `access`: what can be asked of a server;
+//! - `watch`: following a set of objects, through restarts of the server.
 //!
 //! Connections speak HTTP/1.1 (kube's connector offers nothing else), so the number of requests under way is
-//! bounded by [`PARALLEL_REQUESTS`]; connections are kept and used again. Each watch holds one more.
+//! bounded by `PARALLEL_REQUESTS`; connections are kept and used again. Each watch holds one more.
 
 mod access;
 mod connect;
 mod error;
 mod http_log;
+mod kubeconfig;
 mod pods;
 mod proxy;
 mod request;
 mod resource;
 mod status;
+mod transport;
 mod verbs;
 mod watch;
 
@@ -36,6 +38,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 use tokio::sync::{Mutex, Semaphore};
+use transport::Plugin;
 
 /// Who we are in managedFields. Sent with every write.
 pub const FIELD_MANAGER: &str = "kubectl-vnf";
@@ -54,7 +57,7 @@ struct Inner {
     traffic: Arc<Traffic>,
     server: String,
     proxy: Option<String>,
-    hint: Option<String>,
+    plugin: Option<Plugin>,
     context: String,
     namespace: String,
     context_namespace: String,

@@ -44,11 +44,11 @@ fn outcome(answer: Result<Vec<u8>, ClusterError>) -> Result<Eviction, ClusterErr
         return Ok(Eviction::Gone);
     }
     let ClusterError::Api { verb, what, mut status } = error else { return Err(error) };
-    if status.code == 429 {
-        if let Some(cause) = status.cause("DisruptionBudget") {
-            let words = if cause.message.is_empty() { &status.message } else { &cause.message };
-            return Ok(Eviction::Blocked(words.clone()));
-        }
+    if status.code == 429
+        && let Some(cause) = status.cause("DisruptionBudget")
+    {
+        let words = if cause.message.is_empty() { &status.message } else { &cause.message };
+        return Ok(Eviction::Blocked(words.clone()));
     }
     if status.code == 500 && status.message.contains("more than one PodDisruptionBudget") {
         // The server calls it an internal error, but it stays until somebody changes a budget: no transient one.

@@ -6,8 +6,8 @@
 
 use super::{
     Cluster, ClusterError,
-    error::{Circumstances, transport},
     status::Status,
+    transport::{Circumstances, transport},
 };
 use crate::object::ObjectRef;
 use http::{Method, Request, header};
@@ -121,6 +121,12 @@ pub(super) fn describe(r: &ObjectRef) -> String {
     }
 }
 
+/// `Deployment objects in namespace x`.
+pub(super) fn describe_all(kind: &str, namespace: Option<&str>) -> String {
+    let place = namespace.map(|n| format!(" in namespace {n}")).unwrap_or_default();
+    format!("{kind} objects{place}")
+}
+
 impl Cluster {
     /// Makes a request whose answer is JSON.
     pub(super) async fn ask(&self, ask: Ask) -> Result<Value, ClusterError> {
@@ -144,7 +150,9 @@ impl Cluster {
                 Err(error) => error,
             };
             let refused = matches!(error, ClusterError::Refused { .. });
-            let worthwhile = (ask.repeatable && error.is_transient()) || refused;
+            // A server that let us wait for the whole of the time limit gets no second one.
+            let passing = error.is_transient() && !matches!(error, ClusterError::Timeout { .. });
+            let worthwhile = (ask.repeatable && passing) || refused;
             let hopeless = error.is_unsent() && !had_answers;
             let pause = error.status().and_then(|s| s.retry_after).unwrap_or(pause);
             if !worthwhile || hopeless || started.elapsed() + pause > PATIENCE {
@@ -181,7 +189,7 @@ impl Cluster {
     /// Sorts a failure of the connection.
     pub(super) fn transport(&self, error: &kube::Error, action: &str) -> ClusterError {
         let (server, proxy) = (self.inner.server.as_str(), self.inner.proxy.as_deref());
-        transport(error, &Circumstances { server, proxy, action, hint: self.inner.hint.as_deref() })
+        transport(error, &Circumstances { server, proxy, action, plugin: self.inner.plugin.as_ref() })
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::{
     Cluster, ClusterError, FIELD_MANAGER,
-    request::{Ask, JSON, describe},
+    request::{Ask, JSON, describe, describe_all},
     resource::with_query,
 };
 use crate::object::{ObjectRef, text};
@@ -167,7 +167,7 @@ impl Cluster {
         query: &[(&str, &str)],
     ) -> Result<Listing, ClusterError> {
         let path = self.kind_path(api_version, kind, namespace).await?;
-        let what = namespace.map_or_else(|| format!("{kind}s"), |n| format!("{kind}s in namespace {n}"));
+        let what = describe_all(kind, namespace);
         let mut listing = Listing::default();
         let mut next = String::new();
         loop {
@@ -285,7 +285,7 @@ impl Cluster {
         version.ok_or_else(|| ClusterError::Garbled { action, why: "it names no version".into() })
     }
 
-    /// The newest events about an object, oldest first. Deprecated duplicates are the server's to merge.
+    /// The events about an object that the server still has, newest last.
     ///
     /// # Errors
     /// Whatever befell the request.
@@ -300,11 +300,13 @@ impl Cluster {
     }
 }
 
-/// When an event was last seen, in one form, so that times of both precisions compare.
-fn event_time(event: &Value) -> Option<jiff::Timestamp> {
-    ["/series/lastObservedTime", "/lastTimestamp", "/eventTime", "/metadata/creationTimestamp"]
-        .iter()
-        .find_map(|pointer| text(event, pointer)?.parse().ok())
+/// When an event was last seen. Some sources give microseconds and others seconds, so that within one second only
+/// the server's own order tells.
+fn event_time(event: &Value) -> (Option<i64>, Option<u64>) {
+    let times = ["/series/lastObservedTime", "/lastTimestamp", "/eventTime", "/metadata/creationTimestamp"];
+    let second = times.iter().find_map(|pointer| text(event, pointer)?.parse::<jiff::Timestamp>().ok());
+    let version = text(event, "/metadata/resourceVersion").and_then(|v| v.parse().ok());
+    (second.map(|t| t.as_second()), version)
 }
 
 fn reword(error: ClusterError, as_what: &str) -> ClusterError {
@@ -343,8 +345,9 @@ mod tests {
 
     #[test]
     fn events_sort_by_when_they_were_last_seen() {
-        let old = json!({"lastTimestamp": "2025-11-22T16:00:00Z"});
-        let new = json!({"lastTimestamp": null, "eventTime": "2025-11-22T16:00:00.5Z"});
+        let old =
+            json!({"lastTimestamp": null, "eventTime": "2025-11-22T16:00:00.5Z", "metadata": {"resourceVersion": "9"}});
+        let new = json!({"lastTimestamp": "2025-11-22T16:00:00Z", "metadata": {"resourceVersion": "10"}});
         let series =
             json!({"eventTime": "2025-11-22T15:00:00Z", "series": {"lastObservedTime": "2025-11-22T16:00:01Z"}});
         assert!(event_time(&old) < event_time(&new) && event_time(&new) < event_time(&series));

@@ -3,7 +3,7 @@
 
 use super::{
     Cluster, ClusterError,
-    request::{Ask, JSON, USER_AGENT},
+    request::{Ask, JSON, USER_AGENT, describe_all},
     resource::with_query,
     status::Status,
 };
@@ -85,10 +85,8 @@ enum State {
 impl Watcher {
     async fn next(&mut self) -> WatchEvent {
         loop {
-            if !matches!(self.state, State::Open(..)) {
-                if let Some(pause) = self.pause {
-                    sleep(pause).await;
-                }
+            if let (Some(pause), State::Unlisted | State::Listed(_)) = (self.pause, &self.state) {
+                sleep(pause).await;
             }
             let event = match std::mem::replace(&mut self.state, State::Unlisted) {
                 State::Unlisted => Some(self.list().await),
@@ -123,7 +121,11 @@ impl Watcher {
                 self.state = State::Open(version, Instant::now(), stream);
                 None
             }
-            Err(error) if is_too_old(&error) => None,
+            Err(error) if is_too_old(&error) => {
+                // A moment, lest a server that is always ahead of us be listed without end.
+                self.pause = Some(FIRST_PAUSE);
+                None
+            }
             Err(error) => {
                 self.state = State::Listed(version);
                 Some(self.trouble(error))
@@ -211,9 +213,8 @@ impl Watcher {
     }
 
     fn ask(&self) -> Ask {
-        let place = self.namespace.as_ref().map(|n| format!(" in namespace {n}")).unwrap_or_default();
-        Ask::new(Method::GET, String::new(), "watch", &format!("{}s{place}", self.kind))
-            .of_kind(&self.api_version, &self.kind)
+        let what = describe_all(&self.kind, self.namespace.as_deref());
+        Ask::new(Method::GET, String::new(), "watch", &what).of_kind(&self.api_version, &self.kind)
     }
 
     fn action(&self) -> String {
