@@ -15,6 +15,7 @@
 //!
 //! Arrows: commands -> engine, view; engine -> plan, cluster; plan -> package, object, record; view -> values only.
 
+pub mod cluster;
 pub mod object;
 pub mod package;
 pub mod yaml;

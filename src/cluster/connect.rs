@@ -1,0 +1,158 @@
+//! From a kubeconfig and the connection flags to a client: reads what kubectl would read, applies the flags, and
+//! sets up the HTTP stack. No request is sent here.
+//!
+//! What the kubeconfig says is `kubeconfig`'s; kube's loader then does what a context means (certificates, plugins,
+//! tokens), but for the proxy, since it matches `NO_PROXY` against the proxy itself.
+
+use super::{
+    Cluster, ClusterError, Inner,
+    http_log::{Traffic, TrafficLayer},
+    kubeconfig::{read, select, sources},
+    proxy,
+    status::clean,
+    transport::{Circumstances, credentials, transport},
+};
+use http::Uri;
+use kube::{
+    client::ClientBuilder,
+    config::{Config, KubeConfigOptions, KubeconfigError},
+};
+use std::{env, path::PathBuf, sync::Arc, time::Duration};
+
+/// How long a connection may take to come up, TLS included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
+/// How long an answer may take, unless `--request-timeout` says otherwise. Watches have their own bounds.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// kubectl's connection flags. Everything left out is the kubeconfig's.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectOptions {
+    /// `--kubeconfig`: read this file only.
+    pub kubeconfig: Option<PathBuf>,
+    /// `--context`.
+    pub context: Option<String>,
+    /// `--cluster`.
+    pub cluster: Option<String>,
+    /// `--user`.
+    pub user: Option<String>,
+    /// `--namespace`.
+    pub namespace: Option<String>,
+    /// `--server`: `https://host:port`.
+    pub server: Option<String>,
+    /// `--token`: used instead of whatever credentials the user entry has.
+    pub token: Option<String>,
+    /// `--certificate-authority`.
+    pub certificate_authority: Option<PathBuf>,
+    /// `--client-certificate`.
+    pub client_certificate: Option<PathBuf>,
+    /// `--client-key`.
+    pub client_key: Option<PathBuf>,
+    /// `--tls-server-name`.
+    pub tls_server_name: Option<String>,
+    /// `--insecure-skip-tls-verify`.
+    pub insecure_skip_tls_verify: bool,
+    /// `--as`.
+    pub impersonate: Option<String>,
+    /// `--as-group`.
+    pub impersonate_groups: Vec<String>,
+    /// `--as-uid`.
+    pub impersonate_uid: Option<String>,
+    /// `--request-timeout`: per request, watches excepted; zero means no limit.
+    pub request_timeout: Option<Duration>,
+    /// `-v`: 6 logs request lines, 7 request headers, 8 response headers.
+    pub verbosity: u8,
+}
+
+impl Cluster {
+    /// Prepares a client. No request is sent, but a credential plugin may run.
+    ///
+    /// # Errors
+    /// When no kubeconfig is found, or it does not have what the flags name, or credentials cannot be had.
+    pub async fn connect(options: &ConnectOptions) -> Result<Self, ClusterError> {
+        let variable = env::var_os("KUBECONFIG");
+        let sources = sources(options.kubeconfig.as_deref(), variable.as_deref(), env::home_dir().as_deref());
+        let selected = select(read(&sources, options.server.is_some())?, options)?;
+        let plugin = selected.plugin();
+        let mut config = Config::from_custom_kubeconfig(selected.kubeconfig, &KubeConfigOptions::default())
+            .await
+            .map_err(|error| kubeconfig_error(&error))?;
+        let proxy = selected
+            .proxy
+            .or_else(|| proxy::from_environment(&config.cluster_url, |name| env::var(name).ok()))
+            .map(|proxy| proxy.parse::<Uri>())
+            .transpose()
+            .map_err(|error| ClusterError::Kubeconfig { why: format!("the proxy's URL is not valid: {error}") })?;
+        config.proxy_url = proxy;
+        config.connect_timeout = Some(CONNECT_TIMEOUT);
+        config.read_timeout = None; // bounded per request; a watch is silent for long
+        config.default_retry = false; // up to 15 tries over many minutes
+
+        let server = address(&config.cluster_url);
+        let proxy = config.proxy_url.as_ref().map(address);
+        let traffic = Arc::new(Traffic::default());
+        let auth = &config.auth_info;
+        let authorized = auth.token.is_some()
+            || auth.token_file.is_some()
+            || auth.exec.is_some()
+            || auth.auth_provider.is_some()
+            || auth.password.is_some();
+        let layer = TrafficLayer {
+            traffic: traffic.clone(),
+            verbosity: options.verbosity,
+            server: config.cluster_url.clone(),
+            authorized,
+        };
+        let client = ClientBuilder::try_from(config)
+            .map_err(|error| {
+                let at = Circumstances { server: &server, proxy: None, action: "log in", plugin: plugin.as_ref() };
+                setup_error(&error, &at)
+            })?
+            .with_layer(&layer)
+            .build();
+        let request_timeout = options.request_timeout.unwrap_or(REQUEST_TIMEOUT);
+        Ok(Self {
+            inner: Arc::new(Inner {
+                client,
+                traffic,
+                server,
+                proxy,
+                plugin,
+                context: selected.context,
+                namespace: options.namespace.clone().unwrap_or_else(|| selected.namespace.clone()),
+                context_namespace: selected.namespace,
+                timeout: Some(request_timeout).filter(|t| !t.is_zero()),
+                slots: tokio::sync::Semaphore::new(super::PARALLEL_REQUESTS),
+                discovered: tokio::sync::Mutex::default(),
+            }),
+        })
+    }
+}
+
+/// `host:port`, the port left out when the URL has none.
+fn address(url: &Uri) -> String {
+    let host = url.host().unwrap_or_default();
+    url.port_u16().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+fn kubeconfig_error(error: &KubeconfigError) -> ClusterError {
+    let why = match error {
+        KubeconfigError::MissingClusterUrl => "the kubeconfig's cluster has no server".to_owned(),
+        KubeconfigError::ParseNoProxy(error) => format!("NO_PROXY cannot be understood: {error}"),
+        other => format!("the kubeconfig cannot be used: {}", clean(&other.to_string())),
+    };
+    ClusterError::Kubeconfig { why }
+}
+
+fn setup_error(error: &kube::Error, at: &Circumstances<'_>) -> ClusterError {
+    match error {
+        kube::Error::Auth(error) => credentials(error, at.plugin),
+        kube::Error::InferKubeconfig(error) => kubeconfig_error(error),
+        kube::Error::RustlsTls(error) => {
+            ClusterError::Kubeconfig { why: format!("the kubeconfig's certificates cannot be used: {error}") }
+        }
+        kube::Error::ProxyProtocolUnsupported { proxy_url } => ClusterError::Kubeconfig {
+            why: format!("the proxy {} has a scheme that is not supported", address(proxy_url)),
+        },
+        other => transport(other, at),
+    }
+}
