@@ -6,6 +6,7 @@
 //! what is read here is `plan`'s.
 
 pub mod config;
+pub mod health;
 pub mod mask;
 pub mod pod;
 pub mod reference;
