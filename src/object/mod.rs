@@ -10,6 +10,7 @@ pub mod health;
 pub mod mask;
 pub mod pod;
 pub mod reference;
+pub mod trouble;
 pub mod workload;
 
 use serde::{Deserialize, Serialize};
