@@ -326,12 +326,13 @@ fn job_ready(object: &Value) -> Readiness {
     Readiness::wait(format!("{} of {wanted} completed", count(object, "/status/succeeded")))
 }
 
-/// A condition in words: its message, else its reason, else its type.
+/// A condition in words: reason and message, else its type.
 fn explained(condition: &Value) -> String {
     let part = |pointer| text(condition, pointer).filter(|part| !part.is_empty());
     match (part("/reason"), part("/message")) {
         (Some(reason), Some(message)) => format!("{reason}: {message}"),
         (Some(one), None) | (None, Some(one)) => one.to_owned(),
+        (None, None) if text(condition, "/status") == Some("True") => part("/type").unwrap_or("").to_lowercase(),
         (None, None) => format!("not {}", part("/type").unwrap_or("ready").to_lowercase()),
     }
 }
