@@ -1,1 +1,443 @@
-//! To come.
+//! Reading one live Pod: what a line about it says, and what proves later that nobody touched it.
+//!
+//! `status.image` is never compared with anything: the container runtime rewrites it (`nginx` becomes
+//! `docker.io/library/nginx:latest`). A container is told from its successor by its id.
+
+use super::workload::{self, ContainerClass, ContainerRef};
+use super::{text, uid};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// What a line about a Pod shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodFacts<'a> {
+    /// `metadata.name`.
+    pub name: &'a str,
+    /// `metadata.uid`.
+    pub uid: &'a str,
+    /// UID of the controlling owner; `None` for a bare Pod.
+    pub controller: Option<&'a str>,
+    /// `status.phase`; `""` before the first status.
+    pub phase: &'a str,
+    /// Containers that are ready, sidecars included, as kubectl counts them.
+    pub ready_containers: usize,
+    /// Containers and sidecars.
+    pub total_containers: usize,
+    /// The Ready condition is True.
+    pub ready: bool,
+    /// Restarts as kubectl sums them: those of containers and sidecars; while init containers run, theirs.
+    pub restarts: u64,
+    /// `status.startTime` (RFC 3339): when the kubelet took it on.
+    pub start_time: Option<&'a str>,
+    /// It has a deletionTimestamp.
+    pub terminating: bool,
+    /// `spec.nodeName`.
+    pub node: Option<&'a str>,
+    /// The restart marker ([`workload::MARKER`]).
+    pub marker: Option<u64>,
+}
+
+impl<'a> PodFacts<'a> {
+    /// The facts of a Pod.
+    pub fn of(pod: &'a Value) -> Self {
+        let states = container_states(pod);
+        let lasting = || states.iter().filter(|state| state.spec.class != ContainerClass::Init);
+        let starting = states.iter().any(|s| s.spec.class == ContainerClass::Init && !s.succeeded());
+        Self {
+            name: text(pod, "/metadata/name").unwrap_or(""),
+            uid: uid(pod),
+            controller: workload::controller_uid(pod),
+            phase: phase(pod),
+            ready_containers: lasting().filter(|state| state.serves()).count(),
+            total_containers: lasting().count(),
+            ready: is_ready(pod),
+            restarts: states
+                .iter()
+                .filter(|state| state.spec.class != ContainerClass::Init || starting)
+                .map(ContainerState::restarts)
+                .sum(),
+            start_time: text(pod, "/status/startTime"),
+            terminating: terminating(pod),
+            node: text(pod, "/spec/nodeName").filter(|node| !node.is_empty()),
+            marker: workload::marker_of_pod(pod),
+        }
+    }
+}
+
+/// `status.phase`, `""` before the first status.
+pub fn phase(pod: &Value) -> &str {
+    text(pod, "/status/phase").unwrap_or("")
+}
+
+/// Whether an object is being deleted.
+pub fn terminating(object: &Value) -> bool {
+    text(object, "/metadata/deletionTimestamp").is_some()
+}
+
+/// Whether a Pod counts for its controller: neither terminating nor ended. An evicted Pod stays as `Failed` long
+/// after its successor is up, and controllers pass it over (`FilterActivePods`).
+pub fn active(pod: &Value) -> bool {
+    !terminating(pod) && !matches!(phase(pod), "Succeeded" | "Failed")
+}
+
+/// Whether the Ready condition is True.
+pub fn is_ready(pod: &Value) -> bool {
+    condition(pod, "Ready").and_then(|one| one.get("status")).and_then(Value::as_str) == Some("True")
+}
+
+/// A condition of an object's status, by type.
+pub fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
+    let conditions = object.pointer("/status/conditions")?.as_array()?;
+    conditions.iter().find(|one| one.get("type").and_then(Value::as_str) == Some(kind))
+}
+
+/// One container of a Pod: what is asked for, and what the kubelet says of it.
+#[derive(Clone, Copy, Debug)]
+pub struct ContainerState<'a> {
+    /// The container in the spec.
+    pub spec: ContainerRef<'a>,
+    /// `restartPolicy` of the container, else of the Pod; `Always` by default.
+    pub restart_policy: &'a str,
+    /// Its entry of the status; `None` before the kubelet's first report.
+    pub status: Option<&'a Value>,
+}
+
+/// The containers of a Pod with their status: init containers first, ephemeral ones left out.
+pub fn container_states(pod: &Value) -> Vec<ContainerState<'_>> {
+    let Some(spec) = pod.get("spec") else { return Vec::new() };
+    let policy = text(spec, "/restartPolicy").unwrap_or("Always");
+    let status = |list: &str| workload::items(pod.get("status").unwrap_or(&Value::Null), list);
+    let states = workload::containers(spec).into_iter().map(|container| {
+        let statuses = if container.list == "containers" { "containerStatuses" } else { "initContainerStatuses" };
+        ContainerState {
+            spec: container,
+            restart_policy: workload::items(spec, container.list)
+                .get(container.index)
+                .and_then(|one| text(one, "/restartPolicy"))
+                .unwrap_or(policy),
+            status: status(statuses).iter().find(|one| text(one, "/name") == Some(container.name)),
+        }
+    });
+    states.collect()
+}
+
+impl<'a> ContainerState<'a> {
+    fn at(&self, pointer: &str) -> Option<&'a Value> {
+        self.status?.pointer(pointer)
+    }
+
+    /// `containerID` of the newest container, running or ended; `""` when there was none yet.
+    pub fn id(&self) -> &'a str {
+        self.at("/containerID").and_then(Value::as_str).unwrap_or("")
+    }
+
+    /// `restartCount`.
+    pub fn restarts(&self) -> u64 {
+        self.at("/restartCount").and_then(Value::as_u64).unwrap_or(0)
+    }
+
+    /// Reason and message while it waits. Without a status, and with an empty state, it waits for no reason given.
+    pub fn waiting(&self) -> Option<(&'a str, &'a str)> {
+        if self.at("/state/running").is_some() || self.terminated().is_some() {
+            return None;
+        }
+        let part = |key| self.at(key).and_then(Value::as_str).unwrap_or("");
+        Some((part("/state/waiting/reason"), part("/state/waiting/message")))
+    }
+
+    /// How the newest container ended, while its state says so.
+    pub fn terminated(&self) -> Option<&'a Value> {
+        self.at("/state/terminated")
+    }
+
+    /// How the container before the present state ended.
+    pub fn last_terminated(&self) -> Option<&'a Value> {
+        self.at("/lastState/terminated")
+    }
+
+    /// It runs.
+    pub fn running(&self) -> bool {
+        self.at("/state/running").is_some()
+    }
+
+    /// It ended with exit code 0.
+    pub fn succeeded(&self) -> bool {
+        self.terminated().and_then(|end| end.get("exitCode")).and_then(Value::as_i64) == Some(0)
+    }
+
+    /// It runs and is ready; a sidecar must have started too (its startup probe has passed).
+    pub fn serves(&self) -> bool {
+        let flag = |key| self.at(key).and_then(Value::as_bool) == Some(true);
+        self.running() && flag("/ready") && (self.spec.class == ContainerClass::Main || flag("/started"))
+    }
+}
+
+/// What proves later that a Pod was not touched, and tells containers that are newer than an operation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Snapshot {
+    /// UID of the Pod.
+    pub uid: String,
+    /// By container name, init containers included.
+    pub containers: BTreeMap<String, ContainerSnapshot>,
+    /// `status.startTime` as the API server gave it; `""` before it started.
+    #[serde(default)]
+    pub start_time: String,
+}
+
+/// One container of a [`Snapshot`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerSnapshot {
+    /// `containerID`; `""` when there was no container yet.
+    #[serde(default)]
+    pub id: String,
+    /// `restartCount`.
+    #[serde(default)]
+    pub restarts: u64,
+    /// `image` of the **spec**: tells a state that belongs to a later image.
+    #[serde(default)]
+    pub image: String,
+    /// It ran.
+    #[serde(default)]
+    pub running: bool,
+}
+
+/// How a Pod differs from its [`Snapshot`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Difference {
+    /// Another Pod stands under the name.
+    Replaced {
+        /// UID of the Pod that is there.
+        uid: String,
+    },
+    /// A container was restarted.
+    Restarted {
+        /// Its name.
+        container: String,
+        /// Restart count then.
+        before: u64,
+        /// Restart count now.
+        after: u64,
+    },
+    /// A container is another one, though nothing was counted.
+    OtherContainer {
+        /// Its name.
+        container: String,
+    },
+    /// The Pod was started anew.
+    Started {
+        /// Start time then.
+        before: String,
+        /// Start time now.
+        after: String,
+    },
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Replaced { .. } => f.write_str("replaced by another Pod"),
+            Self::Restarted { container, before, after } => {
+                write!(f, "container {container}: restarts {before} -> {after}")
+            }
+            Self::OtherContainer { container } => write!(f, "container {container} is another one"),
+            Self::Started { before, after } => write!(f, "start time {before} -> {after}"),
+        }
+    }
+}
+
+impl Snapshot {
+    /// The snapshot of a Pod.
+    pub fn of(pod: &Value) -> Self {
+        let containers = container_states(pod).into_iter().map(|state| {
+            let snapshot = ContainerSnapshot {
+                id: state.id().to_owned(),
+                restarts: state.restarts(),
+                image: state.spec.image.unwrap_or("").to_owned(),
+                running: state.running(),
+            };
+            (state.spec.name.to_owned(), snapshot)
+        });
+        Self {
+            uid: uid(pod).to_owned(),
+            containers: containers.collect(),
+            start_time: text(pod, "/status/startTime").unwrap_or("").to_owned(),
+        }
+    }
+
+    /// Whether a Pod stands as it did: same UID, start time, container ids and restart counts. What had not
+    /// started then may have started since. Ordinary init containers are not compared: they ended before, the
+    /// kubelet may clean them up, and they run again only when everything else does.
+    ///
+    /// # Errors
+    /// The first difference.
+    pub fn same_as(&self, pod: &Value) -> Result<(), Difference> {
+        if self.uid != uid(pod) {
+            return Err(Difference::Replaced { uid: uid(pod).to_owned() });
+        }
+        let lasting = |state: &ContainerState<'_>| state.spec.class != ContainerClass::Init;
+        for state in container_states(pod).into_iter().filter(lasting) {
+            let Some(then) = self.containers.get(state.spec.name) else { continue };
+            let container = state.spec.name.to_owned();
+            if then.restarts != state.restarts() {
+                return Err(Difference::Restarted { container, before: then.restarts, after: state.restarts() });
+            }
+            if !then.id.is_empty() && then.id != state.id() {
+                return Err(Difference::OtherContainer { container });
+            }
+        }
+        let now = text(pod, "/status/startTime").unwrap_or("");
+        if !self.start_time.is_empty() && self.start_time != now {
+            return Err(Difference::Started { before: self.start_time.clone(), after: now.to_owned() });
+        }
+        Ok(())
+    }
+}
+
+/// The state of a Pod in a few words, as a person says it. What only events know (that an image is being pulled,
+/// that a volume cannot be mounted) is not in it.
+pub fn reason(pod: &Value) -> String {
+    if terminating(pod) {
+        return "Terminating".into();
+    }
+    if let Some(short) = unscheduled(pod) {
+        return short;
+    }
+    if phase(pod) == "Failed"
+        && let Some(reason) = text(pod, "/status/reason").filter(|reason| !reason.is_empty())
+    {
+        return reason.to_owned();
+    }
+    let states = container_states(pod);
+    if let Some(waits) = initializing(&states) {
+        return waits;
+    }
+    let main = || states.iter().filter(|state| state.spec.class == ContainerClass::Main);
+    // A reason that somebody can act upon goes before the ordinary ones.
+    let waiting = main().filter_map(ContainerState::waiting).map(|(reason, _)| reason);
+    let starting = |reason: &str| matches!(reason, "" | "ContainerCreating" | "PodInitializing");
+    if let Some(trouble) = waiting.clone().find(|reason| !starting(reason)) {
+        return trouble.to_owned();
+    }
+    if let Some(end) = main().filter(|state| !state.succeeded()).find_map(ContainerState::terminated) {
+        return ended(end);
+    }
+    if waiting.clone().next().is_some() {
+        return if phase(pod).is_empty() || phase(pod) == "Pending" || main().any(|s| s.status.is_some()) {
+            "ContainerCreating".into()
+        } else {
+            phase(pod).to_owned()
+        };
+    }
+    if main().next().is_some() && main().all(ContainerState::succeeded) {
+        return "Completed".into();
+    }
+    if is_ready(pod) {
+        return "Running".into();
+    }
+    not_ready(pod, &states)
+}
+
+/// Why a Pod has no node: `Unschedulable: Insufficient cpu`.
+fn unscheduled(pod: &Value) -> Option<String> {
+    let scheduled = condition(pod, "PodScheduled")?;
+    let part = |key: &str| scheduled.get(key).and_then(Value::as_str).unwrap_or("");
+    if part("status") != "False" {
+        return None;
+    }
+    Some(match part("reason") {
+        "Unschedulable" => format!("Unschedulable: {}", scheduler_reason(part("message"))),
+        "SchedulingGated" => "scheduling is gated".into(),
+        "" => "Pending".into(),
+        other => other.to_owned(),
+    })
+}
+
+/// The reasons in a scheduler's message, without the counts of nodes and what it says of preemption:
+/// `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had ... . preemption: ...`.
+pub fn scheduler_reason(message: &str) -> String {
+    let list = message.split_once("nodes are available: ").map_or(message, |(_, list)| list);
+    // A sentence ends with a stop and a space; names with stops in them do not.
+    let list = list.split(". ").next().unwrap_or(list).trim_end_matches('.');
+    let mut reasons: Vec<&str> = Vec::new();
+    for part in list.split(", ") {
+        let part = part.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start();
+        let part = part.strip_prefix("node(s) ").unwrap_or(part);
+        if !part.is_empty() && !reasons.contains(&part) {
+            reasons.push(part);
+        }
+    }
+    if reasons.is_empty() { "no reason given".into() } else { reasons.join(", ") }
+}
+
+/// What the init containers are at, until all have done their part.
+fn initializing(states: &[ContainerState<'_>]) -> Option<String> {
+    let init: Vec<_> = states.iter().filter(|state| state.spec.class != ContainerClass::Main).collect();
+    let started = |state: &ContainerState<'_>| {
+        state.status.and_then(|status| status.get("started")).and_then(Value::as_bool) == Some(true)
+    };
+    let done = |state: &&&ContainerState<'_>| match state.spec.class {
+        ContainerClass::Sidecar => started(state) || state.succeeded(),
+        _ => state.succeeded(),
+    };
+    let at = init.iter().position(|state| !done(&state))?;
+    // Sidecars of a Pod whose main containers have run are no longer a matter of starting.
+    if states.iter().any(|s| s.spec.class == ContainerClass::Main && !s.id().is_empty()) {
+        return match init[at].waiting() {
+            Some((reason, _)) if init[at].spec.class == ContainerClass::Sidecar && !reason.is_empty() => {
+                Some(format!("{reason} (sidecar {})", init[at].spec.name))
+            }
+            _ => None,
+        };
+    }
+    let name = init[at].spec.name;
+    if let Some(end) = init[at].terminated() {
+        return Some(format!("{} (init {name})", ended(end)));
+    }
+    match init[at].waiting() {
+        Some((reason, _)) if !matches!(reason, "" | "PodInitializing" | "ContainerCreating") => {
+            Some(format!("{reason} (init {name})"))
+        }
+        _ => Some(format!("waiting for init container {} of {}", at + 1, init.len())),
+    }
+}
+
+/// How a container ended: the kubelet's word, else signal or exit code.
+fn ended(end: &Value) -> String {
+    let number = |key: &str| end.get(key).and_then(Value::as_i64).unwrap_or(0);
+    match text(end, "/reason").filter(|reason| !reason.is_empty()) {
+        Some(reason) => reason.to_owned(),
+        None if number("signal") != 0 => format!("signal {}", number("signal")),
+        None => format!("exit code {}", number("exitCode")),
+    }
+}
+
+/// Why a Pod whose containers run is not ready.
+fn not_ready(pod: &Value, states: &[ContainerState<'_>]) -> String {
+    let behind = states.iter().find(|s| s.spec.class != ContainerClass::Init && s.running() && !s.serves());
+    let Some(behind) = behind else {
+        let contained = condition(pod, "ContainersReady").and_then(|one| text(one, "/status")) == Some("True");
+        return match (contained, phase(pod)) {
+            (true, _) if pod.pointer("/spec/readinessGates").is_some() => "not ready: readiness gate".into(),
+            (_, "Running") => "not ready".into(),
+            (_, "") => "Pending".into(),
+            (_, other) => other.to_owned(),
+        };
+    };
+    let spec = pod.get("spec").map_or(&[][..], |spec| workload::items(spec, behind.spec.list)).get(behind.spec.index);
+    let has = |probe: &str| spec.is_some_and(|spec| spec.get(probe).is_some_and(|probe| !probe.is_null()));
+    let started = behind.status.and_then(|status| status.get("started")).and_then(Value::as_bool);
+    if has("startupProbe") && started != Some(true) {
+        "not ready: startup probe".into()
+    } else if has("readinessProbe") {
+        "not ready: readiness probe".into()
+    } else {
+        "not ready".into()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,195 @@
+//! Facts, snapshots and reasons of Pods as API servers show them.
+
+use super::*;
+use serde_json::json;
+
+/// A Pod with one container `c` whose status entry is given.
+fn pod(container: Value) -> Value {
+    let mut status = json!({"name": "c", "restartCount": 0});
+    status.as_object_mut().unwrap().extend(container.as_object().unwrap().clone());
+    json!({"metadata": {"name": "p", "uid": "u1"}, "spec": {"containers": [{"name": "c", "image": "nginx"}]},
+        "status": {"phase": "Running", "startTime": "2026-11-22T03:00:00Z", "containerStatuses": [status]}})
+}
+
+fn running() -> Value {
+    let mut pod = pod(json!({"containerID": "id1", "ready": true, "started": true, "state": {"running": {}}}));
+    pod["status"]["conditions"] = json!([{"type": "Ready", "status": "True"}]);
+    pod
+}
+
+fn with(mut object: Value, changes: &[(&str, Value)]) -> Value {
+    for (pointer, value) in changes {
+        let (parent, key) = pointer.rsplit_once('/').unwrap();
+        object.pointer_mut(parent).unwrap()[key] = value.clone();
+    }
+    object
+}
+
+#[test]
+fn facts_of_a_pod() {
+    let mut one = with(
+        running(),
+        &[
+            ("/metadata/annotations", json!({"kubectl-vnf/revision": "4"})),
+            ("/metadata/ownerReferences", json!([{"uid": "rs", "controller": true}])),
+            ("/spec/nodeName", json!("node-1")),
+            ("/spec/initContainers", json!([{"name": "i"}, {"name": "s", "restartPolicy": "Always"}])),
+        ],
+    );
+    one["status"]["initContainerStatuses"] = json!([
+        {"name": "i", "restartCount": 7, "state": {"terminated": {"exitCode": 0}}},
+        {"name": "s", "restartCount": 2, "ready": true, "started": false, "state": {"running": {}}}]);
+    let facts = PodFacts::of(&one);
+    assert_eq!((facts.name, facts.uid, facts.controller, facts.node), ("p", "u1", Some("rs"), Some("node-1")));
+    assert_eq!((facts.ready_containers, facts.total_containers, facts.ready), (1, 2, true));
+    assert_eq!((facts.restarts, facts.marker, facts.terminating), (2, Some(4), false));
+    let empty = PodFacts::of(&Value::Null);
+    assert_eq!((empty.total_containers, empty.ready, empty.phase), (0, false, ""));
+}
+
+#[test]
+fn untouched_or_not() {
+    let before = Snapshot::of(&running());
+    let status = "/status/containerStatuses/0";
+    for (what, now, expected) in [
+        ("same", running(), None),
+        ("labels changed", with(running(), &[("/metadata/labels", json!({"a": "b"}))]), None),
+        ("replaced", with(running(), &[("/metadata/uid", json!("u2"))]), Some("replaced by another Pod")),
+        (
+            "restarted",
+            with(running(), &[(&format!("{status}/restartCount"), json!(1))]),
+            Some("container c: restarts 0 -> 1"),
+        ),
+        (
+            "other id",
+            with(running(), &[(&format!("{status}/containerID"), json!("id2"))]),
+            Some("container c is another one"),
+        ),
+        (
+            "other image spelling in the status",
+            with(running(), &[(&format!("{status}/image"), json!("docker.io/library/nginx:latest"))]),
+            None,
+        ),
+        (
+            "started anew",
+            with(running(), &[("/status/startTime", json!("2026-11-22T04:00:00Z"))]),
+            Some("start time 2026-11-22T03:00:00Z -> 2026-11-22T04:00:00Z"),
+        ),
+    ] {
+        assert_eq!(before.same_as(&now).err().map(|d| d.to_string()).as_deref(), expected, "{what}");
+    }
+    let unborn = Snapshot::of(&json!({"metadata": {"uid": "u1"}, "spec": {"containers": [{"name": "c"}]}}));
+    assert_eq!(unborn.same_as(&running()), Ok(()), "a first start is no touch");
+}
+
+#[test]
+fn init_containers_are_not_compared() {
+    let with_init = |id: &str, restarts: u64, sidecar: &str| {
+        let mut pod = with(
+            running(),
+            &[("/spec/initContainers", json!([{"name": "i"}, {"name": "s", "restartPolicy": "Always"}]))],
+        );
+        pod["status"]["initContainerStatuses"] = json!([
+            {"name": "i", "containerID": id, "restartCount": restarts},
+            {"name": "s", "containerID": sidecar, "restartCount": 0}]);
+        pod
+    };
+    let before = Snapshot::of(&with_init("i1", 0, "s1"));
+    assert_eq!(before.same_as(&with_init("", 1, "s1")), Ok(()));
+    assert_eq!(before.same_as(&with_init("i1", 0, "s2")), Err(Difference::OtherContainer { container: "s".into() }));
+}
+
+#[test]
+fn snapshots_are_stored_as_camel_case() {
+    let stored = serde_json::to_value(Snapshot::of(&running())).unwrap();
+    assert_eq!(
+        stored,
+        json!({"uid": "u1", "startTime": "2026-11-22T03:00:00Z",
+            "containers": {"c": {"id": "id1", "restarts": 0, "image": "nginx", "running": true}}})
+    );
+    let older: Snapshot =
+        serde_json::from_value(json!({"uid": "u", "containers": {"c": {"id": "x", "restarts": 1}}})).unwrap();
+    assert_eq!(older.containers["c"].restarts, 1);
+}
+
+#[test]
+fn reasons() {
+    let unschedulable = |message: &str| {
+        json!({"spec": {"containers": [{"name": "c"}]}, "status": {"phase": "Pending", "conditions": [
+            {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}]}})
+    };
+    let waiting = |reason: &str| pod(json!({"state": {"waiting": {"reason": reason}}}));
+    let ended = |end: Value| pod(json!({"state": {"terminated": end}}));
+    let probe = |kind: &str, started: bool| {
+        with(
+            pod(json!({"ready": false, "started": started, "state": {"running": {}}})),
+            &[(&format!("/spec/containers/0/{kind}"), json!({"httpGet": {}}))],
+        )
+    };
+    for (what, pod, expected) in [
+        ("running", running(), "Running"),
+        ("terminating", with(running(), &[("/metadata/deletionTimestamp", json!("t"))]), "Terminating"),
+        ("not yet seen", json!({"spec": {"containers": [{"name": "c"}]}}), "ContainerCreating"),
+        ("creating", waiting("ContainerCreating"), "ContainerCreating"),
+        ("pull", waiting("ImagePullBackOff"), "ImagePullBackOff"),
+        ("crash", waiting("CrashLoopBackOff"), "CrashLoopBackOff"),
+        ("completed", ended(json!({"exitCode": 0, "reason": "Completed"})), "Completed"),
+        ("error", ended(json!({"exitCode": 1, "reason": "Error"})), "Error"),
+        ("memory", ended(json!({"exitCode": 137, "reason": "OOMKilled"})), "OOMKilled"),
+        ("signal", ended(json!({"exitCode": 137, "signal": 9})), "signal 9"),
+        ("code", ended(json!({"exitCode": 3})), "exit code 3"),
+        ("readiness", probe("readinessProbe", true), "not ready: readiness probe"),
+        ("startup", probe("startupProbe", false), "not ready: startup probe"),
+        ("not ready", pod(json!({"ready": false, "state": {"running": {}}})), "not ready"),
+        ("evicted", json!({"status": {"phase": "Failed", "reason": "Evicted"}}), "Evicted"),
+        (
+            "one reason",
+            unschedulable(
+                "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes are \
+                 available: 1 No preemption victims found for incoming pod.",
+            ),
+            "Unschedulable: Insufficient cpu",
+        ),
+        (
+            "several reasons",
+            unschedulable(
+                "0/3 nodes are available: 1 Insufficient memory, 2 node(s) had untolerated taint {node.kubernetes.io/\
+                 unreachable: }. preemption: not eligible.",
+            ),
+            "Unschedulable: Insufficient memory, had untolerated taint {node.kubernetes.io/unreachable: }",
+        ),
+        (
+            "no volume",
+            unschedulable("persistentvolumeclaim \"data\" not found"),
+            "Unschedulable: persistentvolumeclaim \"data\" not found",
+        ),
+    ] {
+        assert_eq!(reason(&pod), expected, "{what}");
+    }
+}
+
+#[test]
+fn reasons_of_init_containers() {
+    let with_init = |first: Value, second: Value| {
+        json!({"spec": {"initContainers": [{"name": "a"}, {"name": "b", "restartPolicy": "Always"}],
+                "containers": [{"name": "c"}]},
+            "status": {"phase": "Pending",
+                "initContainerStatuses": [{"name": "a", "state": first}, {"name": "b", "started": false, "state": second}],
+                "containerStatuses": [{"name": "c", "state": {"waiting": {"reason": "PodInitializing"}}}]}})
+    };
+    let done = json!({"terminated": {"exitCode": 0}});
+    let later = json!({"waiting": {"reason": "PodInitializing"}});
+    for (what, pod, expected) in [
+        ("first", with_init(json!({"running": {}}), later.clone()), "waiting for init container 1 of 2"),
+        ("sidecar", with_init(done.clone(), json!({"running": {}})), "waiting for init container 2 of 2"),
+        (
+            "crash",
+            with_init(json!({"waiting": {"reason": "CrashLoopBackOff"}}), later.clone()),
+            "CrashLoopBackOff (init a)",
+        ),
+        ("failed", with_init(json!({"terminated": {"exitCode": 1, "reason": "Error"}}), later), "Error (init a)"),
+        ("pull", with_init(done, json!({"waiting": {"reason": "ErrImagePull"}})), "ErrImagePull (init b)"),
+    ] {
+        assert_eq!(reason(&pod), expected, "{what}");
+    }
+}
