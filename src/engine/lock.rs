@@ -1,0 +1,258 @@
+//! The lock on an instance: a Lease, held while an operation writes.
+//!
+//! Expiry is judged in server time only: the `Date` of the response against the time that the API server itself
+//! recorded in the Lease's managedFields. So machines whose clocks are wrong agree. Before every write the holder
+//! looks at the wall clock, which goes on while the machine sleeps: when more than half the duration has passed
+//! since its last renewal it renews first, and a conflict there means that somebody else has taken over.
+
+use crate::cluster::{Cluster, ClusterError, DeleteHow, Run};
+use crate::object::{ObjectRef, text, uid};
+use crate::record::instance::owner_reference;
+use crate::record::names::{self, MANAGED_BY, MANAGER};
+use crate::record::operation::By;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::sync::Mutex;
+
+/// How long a Lease lives without renewal.
+pub const DURATION: Duration = Duration::from_secs(15);
+/// How often its holder renews it.
+const RENEWAL: Duration = Duration::from_secs(5);
+
+/// Why the lock could not be taken or kept.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Somebody holds it.
+    #[error("it is held by {}", .0.holder)]
+    Busy(Holder),
+    /// It was held by us, and somebody else has taken it since.
+    #[error("the lock was lost: {0} took it over while this process did not renew it; nothing more was written")]
+    Lost(String),
+    /// The API server.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+}
+
+/// Who holds a lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// `admin@jump1 (pid 4711)`.
+    pub holder: String,
+    /// What for: `update 7c1e03b9`.
+    pub purpose: String,
+    /// Server time of the last renewal.
+    pub renewed: Option<Timestamp>,
+    /// Server time of the first acquisition.
+    pub since: Option<Timestamp>,
+    /// How long until it runs out, unless it is renewed.
+    pub left: Duration,
+}
+
+/// A held lock. Dropping it without [`Lock::release`] lets the Lease run out.
+#[derive(Debug)]
+pub struct Lock {
+    shared: Arc<Shared>,
+    renewal: tokio::task::JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    cluster: Cluster,
+    reference: ObjectRef,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    lease: Value,
+    renewed: SystemTime,
+    lost: Option<String>,
+}
+
+/// Purpose of the holder, as an annotation of the Lease.
+const PURPOSE: &str = "kubectl-vnf/purpose";
+
+/// Who holds the lock of an instance at this moment; `None`: nobody, or it has run out.
+///
+/// # Errors
+/// The API server's.
+pub async fn holder(cluster: &Cluster, namespace: &str, instance_id: &str) -> Result<Option<Holder>, ClusterError> {
+    let lease = cluster.get(&names::lease(namespace, instance_id)).await?;
+    Ok(lease.and_then(|lease| read(cluster, &lease)))
+}
+
+/// The holder of a Lease that has not run out.
+fn read(cluster: &Cluster, lease: &Value) -> Option<Holder> {
+    let renewed = server_write_time(lease);
+    let age = renewed.map_or(DURATION, |renewed| {
+        Duration::try_from(cluster.now().duration_since(renewed)).unwrap_or(Duration::ZERO)
+    });
+    // Both times have a resolution of one second: a Lease is never taken for expired too early.
+    let left = (DURATION + Duration::from_secs(1)).checked_sub(age)?;
+    if left.is_zero() {
+        return None;
+    }
+    Some(Holder {
+        holder: text(lease, "/spec/holderIdentity").unwrap_or("somebody").to_owned(),
+        purpose: lease["metadata"]["annotations"][PURPOSE].as_str().unwrap_or("an operation").to_owned(),
+        renewed,
+        since: text(lease, "/metadata/creationTimestamp").and_then(|time| time.parse().ok()),
+        left,
+    })
+}
+
+/// The newest time that the API server noted for a write of the object.
+fn server_write_time(object: &Value) -> Option<Timestamp> {
+    let entries = object.pointer("/metadata/managedFields")?.as_array()?;
+    entries.iter().filter_map(|entry| text(entry, "/time")?.parse().ok()).max()
+}
+
+impl Lock {
+    /// Takes the lock, also from a holder whose Lease has run out.
+    ///
+    /// # Errors
+    /// [`LockError::Busy`] when somebody holds it.
+    pub async fn acquire(
+        cluster: &Cluster,
+        namespace: &str,
+        instance_id: &str,
+        record: &Value,
+        by: &By,
+        purpose: &str,
+    ) -> Result<Self, LockError> {
+        let reference = names::lease(namespace, instance_id);
+        let mut lease = json!({
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {
+                "name": reference.name,
+                "namespace": namespace,
+                "labels": {MANAGED_BY: MANAGER, names::INSTANCE: instance_id},
+                "annotations": {PURPOSE: purpose},
+                "ownerReferences": [owner_reference(record)],
+            },
+            "spec": {
+                "holderIdentity": format!("{by} (pid {})", by.pid),
+                "leaseDurationSeconds": DURATION.as_secs(),
+                "renewTime": micro_time(cluster.now()),
+            },
+        });
+        for _ in 0..3 {
+            let renewed = SystemTime::now();
+            let written = match cluster.create(&lease, Run::Real).await {
+                Ok(written) => written,
+                Err(error) if error.is_already_exists() => {
+                    let Some(existing) = cluster.get(&reference).await? else { continue };
+                    if let Some(holder) = read(cluster, &existing) {
+                        return Err(LockError::Busy(holder));
+                    }
+                    let mut takeover = lease.clone();
+                    takeover["metadata"]["resourceVersion"] = existing["metadata"]["resourceVersion"].clone();
+                    match cluster.replace(&takeover).await {
+                        Ok(written) => written,
+                        Err(error) if error.is_conflict() || error.is_not_found() => continue,
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            };
+            lease = written;
+            return Ok(Self::held(cluster.clone(), reference, lease, renewed));
+        }
+        let holder = holder(cluster, namespace, instance_id).await?;
+        Err(LockError::Busy(holder.unwrap_or(Holder {
+            holder: "somebody".into(),
+            purpose: "an operation".into(),
+            renewed: None,
+            since: None,
+            left: DURATION,
+        })))
+    }
+
+    fn held(cluster: Cluster, reference: ObjectRef, lease: Value, renewed: SystemTime) -> Self {
+        let shared = Arc::new(Shared { cluster, reference, state: Mutex::new(State { lease, renewed, lost: None }) });
+        let renewer = Arc::clone(&shared);
+        let renewal = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(RENEWAL).await;
+                // A failure is met again, and reported, before the next write.
+                let _ = renewer.renew(&mut *renewer.state.lock().await).await;
+            }
+        });
+        Self { shared, renewal }
+    }
+
+    /// To be called before every write: returns once the lock is certainly still held.
+    ///
+    /// # Errors
+    /// [`LockError::Lost`]: write nothing more.
+    pub async fn check(&self) -> Result<(), LockError> {
+        let mut state = self.shared.state.lock().await;
+        if let Some(lost) = &state.lost {
+            return Err(LockError::Lost(lost.clone()));
+        }
+        let age = SystemTime::now().duration_since(state.renewed).unwrap_or(DURATION);
+        if age > DURATION / 2 { self.shared.renew(&mut state).await } else { Ok(()) }
+    }
+
+    /// Gives the lock back. A Lease that somebody else has taken over is left alone.
+    pub async fn release(self) {
+        self.renewal.abort();
+        let state = self.shared.state.lock().await;
+        if state.lost.is_some() {
+            return;
+        }
+        let how = DeleteHow {
+            uid: Some(uid(&state.lease).to_owned()),
+            resource_version: text(&state.lease, "/metadata/resourceVersion").map(ToOwned::to_owned),
+            ..DeleteHow::default()
+        };
+        // When this fails the Lease runs out by itself.
+        let _ = self.shared.cluster.delete(&self.shared.reference, &how).await;
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        self.renewal.abort();
+    }
+}
+
+impl Shared {
+    async fn renew(&self, state: &mut State) -> Result<(), LockError> {
+        let renewed = SystemTime::now();
+        let mut lease = state.lease.clone();
+        lease["spec"]["renewTime"] = micro_time(self.cluster.now()).into();
+        if let Some(metadata) = lease["metadata"].as_object_mut() {
+            metadata.remove("managedFields");
+        }
+        match self.cluster.replace(&lease).await {
+            Ok(written) => {
+                state.lease = written;
+                state.renewed = renewed;
+                Ok(())
+            }
+            Err(error) if error.is_conflict() || error.is_not_found() => {
+                let now = self.cluster.get(&self.reference).await?;
+                let holder = now.as_ref().and_then(|lease| text(lease, "/spec/holderIdentity"));
+                if let (Some(now), true) = (&now, holder == text(&state.lease, "/spec/holderIdentity")) {
+                    // A renewal whose answer got lost has moved the version: it is still ours.
+                    state.lease = now.clone();
+                    state.renewed = renewed;
+                    return Ok(());
+                }
+                let by = holder.unwrap_or("somebody").to_owned();
+                state.lost = Some(by.clone());
+                Err(LockError::Lost(by))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// A time as the API's `MicroTime` wants it.
+fn micro_time(time: Timestamp) -> String {
+    format!("{time:.6}")
+}

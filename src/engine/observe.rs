@@ -1,0 +1,195 @@
+//! The live objects of one VNF, kept up to date by one watch per kind.
+//!
+//! Workloads and Pods carry the instance label, so a watch selects exactly them, also in a crowded namespace.
+//! Everything else that a revision names is read by name, once: nothing waits for it to change by itself.
+
+use crate::cluster::{Cluster, ClusterError, WatchEvent};
+use crate::object::ObjectRef;
+use crate::object::workload::WorkloadKind;
+use crate::plan::Live;
+use crate::record::names::instance_selector;
+use crate::record::Revision;
+use futures::StreamExt as _;
+use futures::future::try_join_all;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::sync::{Arc, RwLock, RwLockReadGuard};
+use tokio::sync::{oneshot, watch};
+
+/// Watches the VNF until dropped.
+#[derive(Debug)]
+pub struct Observer {
+    shared: Arc<Shared>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    live: RwLock<Live>,
+    changed: watch::Sender<u64>,
+}
+
+impl Shared {
+    fn update(&self, change: impl FnOnce(&mut Live)) {
+        // A panic elsewhere while the lock was held cannot have left a half-made map: each change is one call.
+        let mut live = self.live.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        change(&mut live);
+        drop(live);
+        self.changed.send_modify(|version| *version += 1);
+    }
+}
+
+impl Observer {
+    /// Lists everything that the revisions name and begins to watch what can change by itself. Returns once the
+    /// first list of every kind has arrived.
+    ///
+    /// # Errors
+    /// The API server's, of the first request that failed for good.
+    pub async fn start(cluster: &Cluster, instance_id: &str, revisions: &[&Revision]) -> Result<Self, ClusterError> {
+        let namespaces: BTreeSet<&str> = revisions.iter().map(|revision| revision.namespace.as_str()).collect();
+        let references: BTreeSet<&ObjectRef> =
+            revisions.iter().flat_map(|revision| revision.objects.iter().map(|state| &state.reference)).collect();
+        let mut kinds: BTreeSet<(&str, &str)> = BTreeSet::new();
+        for reference in &references {
+            let Some(kind) = WorkloadKind::of(reference) else { continue };
+            kinds.insert(("v1", "Pod"));
+            kinds.insert((reference.api_version.as_str(), reference.kind.as_str()));
+            if kind == WorkloadKind::Deployment {
+                kinds.insert(("apps/v1", "ReplicaSet"));
+            }
+        }
+        let (changed, _) = watch::channel(0);
+        let shared = Arc::new(Shared { live: RwLock::new(Live::default()), changed });
+        let mut tasks = Vec::new();
+        let mut first = Vec::new();
+        for namespace in namespaces {
+            for (api_version, kind) in &kinds {
+                let (listed, first_list) = oneshot::channel();
+                first.push(first_list);
+                let stream = cluster.watch(api_version, kind, Some(namespace), &instance_selector(instance_id));
+                tasks.push(tokio::spawn(follow(
+                    stream,
+                    (*api_version).to_owned(),
+                    (*kind).to_owned(),
+                    Arc::clone(&shared),
+                    listed,
+                )));
+            }
+        }
+        let observer = Self { shared, tasks };
+        let others = references.iter().filter(|reference| WorkloadKind::of(reference).is_none());
+        let reads = try_join_all(others.map(|reference| observer.read(cluster, reference)));
+        let lists = async {
+            for list in first {
+                // A dropped sender means that the task has ended, which it never does before its first list.
+                if let Ok(Err(error)) = list.await {
+                    return Err(error);
+                }
+            }
+            Ok(())
+        };
+        futures::future::try_join(reads, lists).await?;
+        // A workload that somebody has stripped of its label is still there.
+        let missed: Vec<&&ObjectRef> = references
+            .iter()
+            .filter(|reference| WorkloadKind::of(reference).is_some() && observer.live().get(reference).is_none())
+            .collect();
+        try_join_all(missed.into_iter().map(|reference| observer.read(cluster, reference))).await?;
+        Ok(observer)
+    }
+
+    /// Reads one object by name.
+    ///
+    /// # Errors
+    /// The API server's.
+    pub async fn read(&self, cluster: &Cluster, reference: &ObjectRef) -> Result<Option<Value>, ClusterError> {
+        let found = match cluster.get(reference).await {
+            // Of a kind that is not served there is no object.
+            Err(ClusterError::NotServed { .. }) => None,
+            other => other?,
+        };
+        match &found {
+            Some(object) => self.put(object.clone()),
+            None => self.shared.update(|live| live.forget(reference)),
+        }
+        Ok(found)
+    }
+
+    /// Takes in what a write returned, ahead of the watch.
+    pub fn put(&self, object: Value) {
+        self.shared.update(|live| live.put(object));
+    }
+
+    /// Takes out an object that is known to be gone, ahead of the watch.
+    pub fn forget(&self, reference: &ObjectRef) {
+        self.shared.update(|live| live.forget(reference));
+    }
+
+    /// The objects as last seen. Not to be held across an await.
+    pub fn live(&self) -> RwLockReadGuard<'_, Live> {
+        self.shared.live.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Tells of changes from now on.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.shared.changed.subscribe()
+    }
+}
+
+impl Drop for Observer {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+async fn follow(
+    mut stream: impl futures::Stream<Item = WatchEvent> + Unpin,
+    api_version: String,
+    kind: String,
+    shared: Arc<Shared>,
+    listed: oneshot::Sender<Result<(), ClusterError>>,
+) {
+    let mut listed = Some(listed);
+    while let Some(event) = stream.next().await {
+        match event {
+            WatchEvent::Listed(items) => {
+                let items = items.into_iter().map(|object| slim(&kind, object)).collect();
+                shared.update(|live| live.relist(&api_version, &kind, items));
+                if let Some(listed) = listed.take() {
+                    let _ = listed.send(Ok(()));
+                }
+            }
+            WatchEvent::Applied(object) => shared.update(|live| live.put(slim(&kind, object))),
+            WatchEvent::Deleted(object) => {
+                if let Some(reference) = ObjectRef::of(&object) {
+                    shared.update(|live| {
+                        // A Pod made again under the same name may have been put ahead of this event.
+                        let gone = crate::object::uid(&object).to_owned();
+                        if live.get(&reference).is_some_and(|known| crate::object::uid(known) == gone) {
+                            live.forget(&reference);
+                        }
+                    });
+                }
+            }
+            WatchEvent::Trouble(error) => {
+                // Before the first list nothing can be planned: say why. Later the watch mends itself.
+                if let Some(listed) = listed.take() {
+                    let _ = listed.send(Err(error));
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Drops what nobody reads of the most numerous objects: a thousand Pods are to fit in a few megabytes.
+fn slim(kind: &str, mut object: Value) -> Value {
+    if kind == "Pod" {
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.remove("managedFields");
+        }
+    }
+    object
+}

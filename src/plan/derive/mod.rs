@@ -1,0 +1,6 @@
+//! From a request to a target revision and the scope of what is touched: one file per operation.
+
+pub mod fail;
+pub mod heal;
+pub mod instantiate;
+pub mod update;

@@ -1,0 +1,421 @@
+//! Update: the objects in force with the new package's images, ConfigMaps and Secrets, and nothing else of it.
+//!
+//! What else the new package changes in a workload is deferred: it stands in the package, and comes into force when
+//! the workload is made anew. A change that could only be made by creating, deleting or altering other objects is
+//! refused, all of them at once.
+
+use crate::object::config::{KeyChange, changed_keys, is_config};
+use crate::object::workload::{WorkloadKind, images, pod_spec};
+use crate::object::{Manifest, ObjectRef};
+use crate::package::Package;
+use crate::plan::compare::{self, FieldChange, ObjectChange};
+use crate::plan::content::{ContentError, Contents, settle};
+use crate::plan::live::Live;
+use crate::plan::restart;
+use crate::record::{Affected, ConfigChange, ObjectState, PackageId, Revision, Scope, Verb};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the request asks of the container update.
+pub struct Request<'a> {
+    /// The revision in force.
+    pub current: &'a Revision,
+    /// The new package, whose content is in `contents` too.
+    pub package: &'a Package,
+    /// Its identity.
+    pub package_id: PackageId,
+    /// `metadata.configmap_secret_paths` of this request: absent = all changed config, empty = none.
+    pub config_paths: Option<&'a [String]>,
+    /// Packages of the current revision, and the new one.
+    pub contents: &'a Contents,
+    /// Number of the new revision.
+    pub number: u64,
+    /// The operation.
+    pub operation_id: &'a str,
+    /// Now.
+    pub time: Timestamp,
+}
+
+/// What the new package comes to.
+#[derive(Debug)]
+pub struct Derived {
+    /// The target; markers are set by [`scope`].
+    pub target: Revision,
+    /// ConfigMaps and Secrets whose content changes.
+    pub config: Vec<ConfigChange>,
+}
+
+/// One change of the package that does not take effect now.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Deferred {
+    /// The object.
+    pub object: ObjectRef,
+    /// Its VDU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vdu: Option<String>,
+    /// Which field: a path, or `key <name>` of a ConfigMap or Secret.
+    pub field: String,
+    /// `80 -> 180`, `15 -> 16 bytes`, `changed`.
+    pub change: String,
+    /// The values, where they may be shown.
+    #[serde(skip)]
+    pub values: Option<FieldChange>,
+}
+
+/// One change that an update cannot make.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefusedChange {
+    /// The object.
+    pub object: ObjectRef,
+    /// `changed`, `removed`, `added`, `renamed?`.
+    pub change: &'static str,
+    /// More about it.
+    pub detail: String,
+}
+
+/// Why an update is refused before anything is written.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// Listed config paths that cannot be used; one message each.
+    #[error("{}", .0.join("\n"))]
+    Paths(Vec<String>),
+    /// Changes that an update cannot make.
+    #[error("update cannot make {} of the package's changes", .0.len())]
+    Changes(Vec<RefusedChange>),
+    /// The new package's files cannot be read.
+    #[error(transparent)]
+    Package(#[from] crate::package::PackageError),
+    /// A package is not at hand.
+    #[error(transparent)]
+    Content(#[from] ContentError),
+}
+
+/// Works out the target revision of an update.
+///
+/// # Errors
+/// See [`Refusal`]; all problems of one kind at once.
+pub fn update(request: &Request<'_>) -> Result<Derived, Refusal> {
+    let defines = request.package.defines()?;
+    let listed = listed_objects(request, &defines)?;
+    let files = files(request, &defines)?;
+    let manifests = request.package.manifests(&files)?;
+    let mut refused = Vec::new();
+    let mut config = Vec::new();
+    let mut objects = Vec::new();
+    let namespace = &request.current.namespace;
+    let same = |manifest: &Manifest, state: &ObjectState| names(manifest, state, namespace);
+    for state in &request.current.objects {
+        let Some(manifest) = manifests.iter().find(|manifest| same(manifest, state)) else {
+            refused.push(removed(state, &manifests, request)?);
+            continue;
+        };
+        let in_force = request.contents.content(state)?;
+        let new_state = ObjectState {
+            package: request.package_id.digest.clone(),
+            source: manifest.source.clone(),
+            images: BTreeMap::new(),
+            became: BTreeMap::new(),
+            ..state.clone()
+        };
+        let new = settle(&manifest.object, &new_state);
+        let change = compare::objects(&state.reference, &in_force, &new);
+        if is_config(&state.reference) {
+            let included = listed.as_ref().is_none_or(|listed| listed.iter().any(|o| defined_as(o, state, namespace)));
+            if change.keys.is_empty() || included {
+                objects.push(new_state);
+                if !change.keys.is_empty() {
+                    config.push(ConfigChange { object: state.reference.clone(), keys: change.keys });
+                }
+            } else {
+                objects.push(state.clone());
+            }
+        } else if WorkloadKind::of(&state.reference).is_some() {
+            objects.push(workload_state(request.contents, state, new_state, &change)?);
+        } else if change.is_empty() {
+            objects.push(new_state);
+        } else {
+            refused.push(RefusedChange {
+                object: state.reference.clone(),
+                change: "changed",
+                detail: change.fields.iter().map(|f| format!("{} {}", f.path, f.summary())).collect::<Vec<_>>().join(", "),
+            });
+        }
+    }
+    for manifest in &manifests {
+        if !request.current.objects.iter().any(|state| same(manifest, state)) {
+            refused.push(RefusedChange {
+                object: manifest.reference.clone(),
+                change: "added",
+                detail: format!("{}:{}", manifest.source.file, manifest.line),
+            });
+        }
+    }
+    if !refused.is_empty() {
+        // A rename shows as one line: the new object is named where the old one is missing.
+        let renamed: BTreeSet<String> =
+            refused.iter().filter(|r| r.change == "renamed?").filter_map(|r| r.detail.split(' ').next().map(Into::into)).collect();
+        refused.retain(|r| r.change != "added" || !renamed.contains(&r.object.name));
+        return Err(Refusal::Changes(refused));
+    }
+    let target = Revision {
+        number: request.number,
+        package: request.package_id.clone(),
+        files,
+        objects,
+        operation_id: request.operation_id.to_owned(),
+        verb: Verb::Update,
+        time: request.time,
+        ..request.current.clone()
+    };
+    Ok(Derived { target, config })
+}
+
+/// A workload takes the new images. When nothing else differs it simply is the new package's; otherwise it stays the
+/// old package's with the images put over it, so that what is deferred can be told at any time.
+fn workload_state(
+    contents: &Contents,
+    state: &ObjectState,
+    new_state: ObjectState,
+    change: &ObjectChange,
+) -> Result<ObjectState, ContentError> {
+    if change.fields.is_empty() {
+        let became = state.became.iter().filter(|(name, _)| !change.images.contains_key(*name));
+        return Ok(ObjectState { became: became.map(|(k, v)| (k.clone(), v.clone())).collect(), ..new_state });
+    }
+    let mut kept = state.clone();
+    let original = contents.content(&ObjectState { images: BTreeMap::new(), ..state.clone() })?;
+    let original = pod_spec(&original).map(images).unwrap_or_default();
+    for (container, (_, after)) in &change.images {
+        kept.became.remove(container);
+        if original.get(container) == Some(after) {
+            kept.images.remove(container);
+        } else {
+            kept.images.insert(container.clone(), after.clone());
+        }
+    }
+    Ok(kept)
+}
+
+/// Completes a derived target: who restarts, and their markers.
+///
+/// # Errors
+/// A revision points into a package that is not at hand.
+pub fn scope(
+    current: &Revision,
+    derived: Derived,
+    contents: &Contents,
+    live: &Live,
+) -> Result<(Revision, Scope), ContentError> {
+    let Derived { mut target, config } = derived;
+    // A same package is a request to put back what drifted.
+    let restore = current.package.digest == target.package.digest && config.is_empty();
+    let config = if restore { drifted_config(&target, contents, live)? } else { config };
+    let question = restart::Question { source: current, target: &target, contents, live, config: &config, restore };
+    let affected = restart::affected(&question)?;
+    mark(&mut target, &affected);
+    let create = if restore {
+        let missing = |state: &&ObjectState| {
+            live.get(&state.reference).is_none() && WorkloadKind::of(&state.reference).is_none() && !is_config(&state.reference)
+        };
+        target.objects.iter().filter(missing).map(|state| state.reference.clone()).collect()
+    } else {
+        Vec::new()
+    };
+    Ok((target, Scope { create, config, affected, delete: Vec::new() }))
+}
+
+/// Sets the restart marker of every restarted workload to the revision that restarts it.
+pub fn mark(target: &mut Revision, affected: &[Affected]) {
+    let number = target.number;
+    for state in &mut target.objects {
+        if affected.iter().any(|entry| entry.object == state.reference) {
+            state.marker = Some(number);
+        }
+    }
+}
+
+fn drifted_config(target: &Revision, contents: &Contents, live: &Live) -> Result<Vec<ConfigChange>, ContentError> {
+    let mut config = Vec::new();
+    for state in target.objects.iter().filter(|state| is_config(&state.reference)) {
+        let wanted = contents.content(state)?;
+        let keys: Vec<KeyChange> = changed_keys(live.get(&state.reference).unwrap_or(&Value::Null), &wanted);
+        if !keys.is_empty() {
+            config.push(ConfigChange { object: state.reference.clone(), keys });
+        }
+    }
+    Ok(config)
+}
+
+/// What of the revision's package is not in force.
+///
+/// # Errors
+/// The revision points into a package that is not at hand, or its files cannot be read.
+pub fn deferred(revision: &Revision, contents: &Contents) -> Result<Vec<Deferred>, Refusal> {
+    let digest = &revision.package.digest;
+    let behind: Vec<&ObjectState> = revision.objects.iter().filter(|state| state.package != *digest).collect();
+    let Some(package) = contents.package(digest).filter(|_| !behind.is_empty()) else { return Ok(Vec::new()) };
+    let vdus = crate::plan::Vdus::of(revision, contents);
+    let manifests = package.manifests(&revision.files)?;
+    let mut deferred = Vec::new();
+    for state in behind {
+        let Some(manifest) = manifests.iter().find(|manifest| names(manifest, state, &revision.namespace)) else { continue };
+        let in_force = contents.content(state)?;
+        let bare = ObjectState { images: BTreeMap::new(), ..state.clone() };
+        let change = compare::objects(&state.reference, &in_force, &settle(&manifest.object, &bare));
+        let vdu = vdus.id(&state.reference).map(ToOwned::to_owned);
+        let entry = |field: String, change: String, values: Option<FieldChange>| Deferred {
+            object: state.reference.clone(),
+            vdu: vdu.clone(),
+            field,
+            change,
+            values,
+        };
+        deferred.extend(change.keys.iter().map(|key| entry(format!("key {}", key.key), key.summary(), None)));
+        deferred.extend(change.images.iter().map(|(container, (before, after))| {
+            entry(format!("containers[{container}].image"), format!("{before} -> {after}"), None)
+        }));
+        deferred.extend(change.fields.iter().map(|field| {
+            let values = (!field.may_be_secret() && state.reference.kind != "Secret").then(|| field.clone());
+            entry(field.short_path().to_owned(), field.summary(), values)
+        }));
+    }
+    Ok(deferred)
+}
+
+/// Whether a manifest defines the object of a state, its namespace settled.
+fn names(manifest: &Manifest, state: &ObjectState, namespace: &str) -> bool {
+    defined_as(&manifest.reference, state, namespace)
+}
+
+/// As [`names`], by reference. A manifest may leave its namespace out or name another: all go to one namespace.
+fn defined_as(reference: &ObjectRef, state: &ObjectState, namespace: &str) -> bool {
+    let mut settled = reference.clone();
+    settled.namespace = state.reference.namespace.as_ref().map(|_| namespace.to_owned());
+    settled.same_object(&state.reference)
+}
+
+/// The objects that `configmap_secret_paths` lists; `None`: the request has no such list.
+fn listed_objects(
+    request: &Request<'_>,
+    defines: &BTreeMap<String, Vec<ObjectRef>>,
+) -> Result<Option<Vec<ObjectRef>>, Refusal> {
+    let Some(paths) = request.config_paths else { return Ok(None) };
+    let mut objects = Vec::new();
+    let mut problems = Vec::new();
+    for path in paths {
+        let Some(defined) = defines.get(path) else {
+            problems.push(format!("configmap_secret_paths: {path} is not a Kubernetes file of the package"));
+            continue;
+        };
+        for object in defined {
+            let known =
+                request.current.objects.iter().any(|state| defined_as(object, state, &request.current.namespace));
+            if !is_config(object) {
+                problems.push(format!("configmap_secret_paths: {path} defines {object}, not a ConfigMap or Secret"));
+            } else if !known {
+                problems.push(format!("configmap_secret_paths: {path} defines {object}, which the instance does not have"));
+            } else {
+                objects.push(object.clone());
+            }
+        }
+    }
+    if problems.is_empty() { Ok(Some(objects)) } else { Err(Refusal::Paths(problems)) }
+}
+
+/// The instance's file list in terms of the new package: a listed config path takes the place of the file that
+/// defines the same objects; a path that the new package lacks is found by what it defines.
+fn files(request: &Request<'_>, defines: &BTreeMap<String, Vec<ObjectRef>>) -> Result<Vec<String>, Refusal> {
+    let namespace = &request.current.namespace;
+    let listed: Vec<&String> = request.config_paths.unwrap_or_default().iter().collect();
+    let defines_object = |file: &str, state: &ObjectState| {
+        defines.get(file).is_some_and(|objects| objects.iter().any(|object| defined_as(object, state, namespace)))
+    };
+    let mut chosen: Vec<String> = Vec::new();
+    let mut problems = Vec::new();
+    let mut choose = |file: &str| {
+        if !chosen.iter().any(|known| known == file) {
+            chosen.push(file.to_owned());
+        }
+    };
+    let old = old_defines(request);
+    for file in &request.current.files {
+        let states: Vec<&ObjectState> = request
+            .current
+            .objects
+            .iter()
+            .filter(|state| {
+                old.get(file).is_some_and(|objects| objects.iter().any(|object| defined_as(object, state, namespace)))
+            })
+            .collect();
+        let mut all_listed = !states.is_empty();
+        for state in states {
+            if let Some(path) = listed.iter().find(|path| defines_object(path, state)) {
+                choose(path);
+                continue;
+            }
+            all_listed = false;
+            if defines_object(file, state) {
+                continue;
+            }
+            let candidates: Vec<&String> = defines.keys().filter(|other| defines_object(other, state)).collect();
+            match candidates.as_slice() {
+                [] => {}
+                [one] => choose(one),
+                several => problems.push(format!(
+                    "{} is defined in {}; name the file in configmap_secret_paths, or keep the path {file}",
+                    state.reference,
+                    several.iter().map(|s| s.as_str()).collect::<Vec<_>>().join(" and ")
+                )),
+            }
+        }
+        if !all_listed && defines.contains_key(file) {
+            choose(file);
+        }
+    }
+    // An instance of everything in its package is one of everything in the new one: a new file adds objects.
+    let everything = request
+        .contents
+        .package(&request.current.package.digest)
+        .is_some_and(|package| package.kubernetes_files().iter().all(|file| request.current.files.contains(file)));
+    if everything {
+        for file in request.package.kubernetes_files() {
+            let known = |object: &ObjectRef| request.current.objects.iter().any(|s| defined_as(object, s, namespace));
+            let adds = defines.get(&file).is_some_and(|objects| objects.iter().any(|object| !known(object)));
+            if adds {
+                choose(&file);
+            }
+        }
+    }
+    if problems.is_empty() { Ok(chosen) } else { Err(Refusal::Paths(problems)) }
+}
+
+/// What each file of the instance's list defines, in the package in force.
+fn old_defines(request: &Request<'_>) -> BTreeMap<String, Vec<ObjectRef>> {
+    let package = request.contents.package(&request.current.package.digest);
+    package.and_then(|package| package.defines().ok()).unwrap_or_default()
+}
+
+/// An object that the new package no longer defines; a ConfigMap or Secret may only have got another name.
+fn removed(state: &ObjectState, manifests: &[Manifest], request: &Request<'_>) -> Result<RefusedChange, ContentError> {
+    let object = state.reference.clone();
+    if is_config(&state.reference) {
+        let keys = |value: &Value| crate::object::config::data(value).into_keys().collect::<BTreeSet<_>>();
+        let old = keys(&request.contents.content(state)?);
+        let heir = manifests.iter().find(|manifest| {
+            manifest.reference.kind == state.reference.kind
+                && keys(&manifest.object) == old
+                && !request.current.objects.iter().any(|s| names(manifest, s, &request.current.namespace))
+        });
+        if let Some(heir) = heir {
+            let detail = format!("{} is new and has the same keys", heir.reference.name);
+            return Ok(RefusedChange { object, change: "renamed?", detail });
+        }
+    }
+    let vdus = crate::plan::Vdus::of(request.current, request.contents);
+    let who = vdus.id(&object).map(|vdu| format!("{vdu}, ")).unwrap_or_default();
+    Ok(RefusedChange { object, change: "removed", detail: format!("{who}not in the new package") })
+}

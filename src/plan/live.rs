@@ -1,0 +1,130 @@
+//! The live objects of one VNF, as last seen: what plans are made against.
+//!
+//! Filled by `engine::observe` from lists and watches, or by hand in tests. Pods are attributed to workloads by
+//! owner references, never by name or selector: in real packages several workloads share one selector.
+
+use crate::object::workload::controller_uid;
+use crate::object::{ObjectRef, text, uid};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Live objects, and an index of who controls whom.
+#[derive(Clone, Debug, Default)]
+pub struct Live {
+    objects: BTreeMap<ObjectRef, Value>,
+    /// UID of a controller -> the objects (Pods, ReplicaSets) that it controls.
+    controlled: HashMap<String, BTreeSet<ObjectRef>>,
+}
+
+impl Live {
+    /// The object, if it is there.
+    pub fn get(&self, reference: &ObjectRef) -> Option<&Value> {
+        self.objects.get(reference)
+    }
+
+    /// Takes in an object as it now is.
+    pub fn put(&mut self, object: Value) {
+        let Some(reference) = ObjectRef::of(&object) else { return };
+        self.forget(&reference);
+        if let Some(controller) = controller_uid(&object) {
+            self.controlled.entry(controller.to_owned()).or_default().insert(reference.clone());
+        }
+        self.objects.insert(reference, object);
+    }
+
+    /// Takes out an object that is gone.
+    pub fn forget(&mut self, reference: &ObjectRef) {
+        let Some(old) = self.objects.remove(reference) else { return };
+        if let Some(siblings) = controller_uid(&old).and_then(|controller| self.controlled.get_mut(controller)) {
+            siblings.remove(reference);
+        }
+    }
+
+    /// Replaces all objects of one kind by what a fresh list returned.
+    pub fn relist(&mut self, api_version: &str, kind: &str, items: Vec<Value>) {
+        let listed: BTreeSet<ObjectRef> = items.iter().filter_map(ObjectRef::of).collect();
+        let gone: Vec<ObjectRef> = self
+            .objects
+            .keys()
+            .filter(|known| known.kind == kind && known.api_version == api_version && !listed.contains(known))
+            .cloned()
+            .collect();
+        for reference in &gone {
+            self.forget(reference);
+        }
+        for item in items {
+            self.put(item);
+        }
+    }
+
+    /// The Pods of a workload, by name: a Pod itself, those that it controls, and those of the ReplicaSets that it
+    /// controls. Terminating ones are among them.
+    pub fn pods_of(&self, workload: &ObjectRef) -> Vec<&Value> {
+        let Some(object) = self.get(workload) else { return Vec::new() };
+        if workload.kind == "Pod" {
+            return vec![object];
+        }
+        let mut pods: Vec<&Value> = self
+            .controlled_by(uid(object))
+            .flat_map(|child| match child.kind.as_str() {
+                "Pod" => vec![child.clone()],
+                "ReplicaSet" => {
+                    let owner = self.get(child).map(uid).unwrap_or_default();
+                    self.controlled_by(owner).cloned().collect()
+                }
+                _ => Vec::new(),
+            })
+            .filter_map(|pod| self.get(&pod))
+            .collect();
+        pods.sort_by_key(|pod| text(pod, "/metadata/name"));
+        pods
+    }
+
+    fn controlled_by(&self, uid: &str) -> impl Iterator<Item = &ObjectRef> {
+        self.controlled.get(uid).into_iter().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn object(kind: &str, name: &str, owner: Option<&str>) -> Value {
+        let api_version = if kind == "Pod" { "v1" } else { "apps/v1" };
+        let mut object = json!({"apiVersion": api_version, "kind": kind,
+            "metadata": {"name": name, "namespace": "n", "uid": format!("uid-{name}")}});
+        if let Some(owner) = owner {
+            object["metadata"]["ownerReferences"] = json!([{"uid": format!("uid-{owner}"), "controller": true}]);
+        }
+        object
+    }
+
+    fn names(live: &Live, kind: &str, name: &str) -> Vec<String> {
+        let reference = ObjectRef::of(&object(kind, name, None)).expect("a reference");
+        live.pods_of(&reference).iter().map(|pod| text(pod, "/metadata/name").unwrap_or("").to_owned()).collect()
+    }
+
+    #[test]
+    fn pods_belong_to_whom_their_owner_references_name() {
+        let mut live = Live::default();
+        for (kind, name, owner) in [
+            ("Deployment", "web", None),
+            ("ReplicaSet", "web-1", Some("web")),
+            ("ReplicaSet", "web-2", Some("web")),
+            ("Pod", "web-1-a", Some("web-1")),
+            ("Pod", "web-2-b", Some("web-2")),
+            ("ReplicaSet", "web-x", None),
+            ("Pod", "web-x-c", Some("web-x")),
+            ("Pod", "web-lonely", None),
+        ] {
+            live.put(object(kind, name, owner));
+        }
+        assert_eq!(names(&live, "Deployment", "web"), ["web-1-a", "web-2-b"]);
+        assert_eq!(names(&live, "ReplicaSet", "web-x"), ["web-x-c"]);
+        assert_eq!(names(&live, "Pod", "web-lonely"), ["web-lonely"]);
+        live.relist("v1", "Pod", vec![object("Pod", "web-1-z", Some("web-1"))]);
+        assert_eq!(names(&live, "Deployment", "web"), ["web-1-z"]);
+        assert_eq!(names(&live, "ReplicaSet", "web-x"), Vec::<String>::new());
+    }
+}

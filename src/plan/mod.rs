@@ -1,0 +1,376 @@
+//! What is to be done, and why: pure decisions, made from two revisions and the live objects.
+//!
+//! A command first derives the target revision and the [`Scope`] of what it touches ([`derive`]); [`items`] then says
+//! for each object in that scope what step it needs and how far it is. The same value is what a user is shown, what
+//! is executed, and, made again against the live cluster, what tells a retry which work is left. Nothing here does
+//! I/O: live objects come in as [`Live`], package contents as [`Contents`].
+
+pub mod compare;
+pub mod content;
+pub mod derive;
+pub mod drift;
+pub mod live;
+pub mod order;
+pub mod patch;
+pub mod restart;
+pub mod sheet;
+
+pub use content::{ContentError, Contents};
+pub use live::Live;
+
+use crate::object::config::{self, changed_keys, must_replace};
+use crate::object::health::{self, Readiness, WorkloadTarget};
+use crate::object::workload::{WorkloadKind, images, marker, marker_of_pod, pod_spec};
+use crate::object::{ObjectRef, uid};
+use crate::record::operation::PodBefore;
+use crate::record::{How, ObjectState, Reason, Revision, Scope};
+use order::{Phase, phase};
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One thing to do with one object.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Item {
+    /// The object.
+    pub object: ObjectRef,
+    /// Its VDU, when it is the workload of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vdu: Option<String>,
+    /// What to do.
+    pub step: Step,
+    /// How far that is.
+    pub state: ItemState,
+    /// Why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<Reason>,
+    /// Names of the live Pods that restart or are replaced.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pods: Vec<String>,
+    /// The phase that it belongs to.
+    #[serde(skip)]
+    pub phase: Phase,
+}
+
+/// What is done with an object. Patches are those against the live object that the plan was made with.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", tag = "do")]
+pub enum Step {
+    /// Create it.
+    Create,
+    /// Change the data of a ConfigMap or Secret.
+    #[serde(rename_all = "camelCase")]
+    Config {
+        /// Keys that change.
+        keys: Vec<config::KeyChange>,
+        /// Why it must be deleted and created instead of changed.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        replace: Option<String>,
+        /// May hold Secret values: never shown.
+        #[serde(skip)]
+        patch: Vec<Value>,
+    },
+    /// Patch a template; the controller rolls.
+    RollOut {
+        /// Images and marker.
+        #[serde(skip)]
+        patch: Vec<Value>,
+    },
+    /// Patch a ReplicaSet's template, then replace its Pods one at a time.
+    ReplacePods {
+        /// Images and marker.
+        #[serde(skip)]
+        patch: Vec<Value>,
+    },
+    /// Patch a bare Pod; its containers restart.
+    #[serde(rename_all = "camelCase")]
+    InPlace {
+        /// The marker, written first when mounts must be refreshed.
+        #[serde(skip)]
+        mark: Vec<Value>,
+        /// The images.
+        #[serde(skip)]
+        patch: Vec<Value>,
+        /// Whether the kubelet must refresh mounted configuration before the containers restart.
+        refresh_mounts: bool,
+    },
+    /// Delete, wait until gone, create again.
+    #[serde(rename_all = "camelCase")]
+    Recreate {
+        /// UID to be replaced; empty: nothing to delete.
+        uid: String,
+        /// Why not more gently.
+        because: String,
+    },
+    /// Replace the named Pods one at a time.
+    Respawn {
+        /// UIDs.
+        pods: Vec<String>,
+    },
+    /// Delete it.
+    Delete,
+}
+
+/// How far an item is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ItemState {
+    /// Something is to be written.
+    ToDo,
+    /// Everything is written; not ready yet.
+    Waiting,
+    /// Done.
+    Done,
+}
+
+/// What items are made from.
+pub struct Inputs<'a> {
+    /// Desired state before.
+    pub source: Option<&'a Revision>,
+    /// Desired state aimed at.
+    pub target: Option<&'a Revision>,
+    /// What the operation touches.
+    pub scope: &'a Scope,
+    /// Pods before the operation, by name.
+    pub snapshot: &'a BTreeMap<String, PodBefore>,
+    /// The packages of both revisions.
+    pub contents: &'a Contents,
+    /// The live objects.
+    pub live: &'a Live,
+}
+
+/// Every object in scope with its step and how far it is, in the order of execution.
+///
+/// # Errors
+/// A revision points into a package that is not at hand.
+pub fn items(inputs: &Inputs<'_>) -> Result<Vec<Item>, ContentError> {
+    let scope = inputs.scope;
+    let vdus = inputs.target.or(inputs.source).map(|revision| Vdus::of(revision, inputs.contents)).unwrap_or_default();
+    let mut items = Vec::new();
+    let mut push = |object: &ObjectRef, step: Step, state: ItemState, reasons: &[Reason], pods: Vec<String>| {
+        items.push(Item {
+            object: object.clone(),
+            vdu: vdus.id(object).map(ToOwned::to_owned),
+            step,
+            state,
+            reasons: reasons.to_vec(),
+            pods,
+            phase: phase(object),
+        });
+    };
+    for object in &scope.create {
+        push(object, Step::Create, created(inputs, object), &[], Vec::new());
+    }
+    for change in &scope.config {
+        let (step, state) = config_item(inputs, &change.object, &change.keys)?;
+        push(&change.object, step, state, &[], Vec::new());
+    }
+    for affected in &scope.affected {
+        let Some(state) = inputs.target.and_then(|target| target.object(&affected.object)) else { continue };
+        let pods: Vec<&Value> = inputs
+            .live
+            .pods_of(&affected.object)
+            .into_iter()
+            .filter(|pod| affected.pods.iter().any(|old| old == uid(pod)))
+            .collect();
+        let names = pods.iter().filter_map(|pod| crate::object::text(pod, "/metadata/name")).map(ToOwned::to_owned);
+        let names: Vec<String> = names.collect();
+        let (step, progress) = affected_item(inputs, affected, state)?;
+        push(&affected.object, step, progress, &affected.reasons, names);
+    }
+    for object in &scope.delete {
+        let state = if inputs.live.get(object).is_some() { ItemState::ToDo } else { ItemState::Done };
+        push(object, Step::Delete, state, &[], Vec::new());
+    }
+    items.sort_by_key(|item| (item.phase, vdus.position(&item.object)));
+    Ok(items)
+}
+
+fn created(inputs: &Inputs<'_>, object: &ObjectRef) -> ItemState {
+    let Some(live) = inputs.live.get(object).filter(|live| live["metadata"]["deletionTimestamp"].is_null()) else {
+        return ItemState::ToDo;
+    };
+    waiting_or_done(&ready(inputs.live, object, live, None))
+}
+
+/// Whether a live object is ready: a workload with its Pods, anything else by the rules of its kind.
+pub fn ready(live: &Live, reference: &ObjectRef, object: &Value, wanted_marker: Option<u64>) -> Readiness {
+    match WorkloadKind::of(reference) {
+        Some(WorkloadKind::Pod) | None => health::object_ready(object),
+        Some(_) => {
+            let generation = object["metadata"]["generation"].as_i64().unwrap_or(0);
+            let target = WorkloadTarget { marker: wanted_marker, generation };
+            health::workload_ready(object, &live.pods_of(reference), &target)
+        }
+    }
+}
+
+fn waiting_or_done(readiness: &Readiness) -> ItemState {
+    if *readiness == Readiness::Ready { ItemState::Done } else { ItemState::Waiting }
+}
+
+fn config_item(
+    inputs: &Inputs<'_>,
+    object: &ObjectRef,
+    keys: &[config::KeyChange],
+) -> Result<(Step, ItemState), ContentError> {
+    let wanted = match inputs.target.and_then(|target| target.object(object)) {
+        Some(state) => inputs.contents.content(state)?,
+        None => Value::Null,
+    };
+    let config = |replace: Option<&str>, patch| Step::Config {
+        keys: keys.to_vec(),
+        replace: replace.map(ToOwned::to_owned),
+        patch,
+    };
+    let Some(live) = inputs.live.get(object) else { return Ok((Step::Create, ItemState::ToDo)) };
+    let replace = must_replace(live, &wanted);
+    if changed_keys(live, &wanted).is_empty() && replace.is_none() {
+        return Ok((config(None, Vec::new()), ItemState::Done));
+    }
+    let patch = if replace.is_none() { patch::data(live, &wanted) } else { Vec::new() };
+    Ok((config(replace, patch), ItemState::ToDo))
+}
+
+fn affected_item(
+    inputs: &Inputs<'_>,
+    affected: &crate::record::Affected,
+    state: &ObjectState,
+) -> Result<(Step, ItemState), ContentError> {
+    let recreate = |because: &str| Step::Recreate { uid: affected.uid.clone(), because: because.to_owned() };
+    let kind = WorkloadKind::of(&affected.object);
+    let (Some(kind), Some(live)) = (kind, inputs.live.get(&affected.object)) else {
+        return Ok((recreate("it is gone"), ItemState::ToDo));
+    };
+    let same = uid(live) == affected.uid;
+    match &affected.how {
+        How::Recreate { because } => {
+            let progress = if same || !live["metadata"]["deletionTimestamp"].is_null() {
+                ItemState::ToDo
+            } else {
+                waiting_or_done(&ready(inputs.live, &affected.object, live, None))
+            };
+            Ok((recreate(because), progress))
+        }
+        How::Respawn => {
+            let left: Vec<String> = inputs
+                .live
+                .pods_of(&affected.object)
+                .iter()
+                .map(|pod| uid(pod).to_owned())
+                .filter(|uid| affected.pods.contains(uid))
+                .collect();
+            let progress = if left.is_empty() {
+                waiting_or_done(&ready(inputs.live, &affected.object, live, None))
+            } else {
+                ItemState::ToDo
+            };
+            Ok((Step::Respawn { pods: left }, progress))
+        }
+        How::InPlace { refresh_mounts } => {
+            let wanted = changed_images(affected);
+            let images = patch::images(kind, live, &wanted);
+            let mark = match state.marker {
+                Some(marker) => {
+                    patch::annotation(live, "", crate::object::workload::MARKER, &marker.to_string())
+                }
+                None => Vec::new(),
+            };
+            let progress = if images.is_empty() && mark.is_empty() {
+                waiting_or_done(&restarted(inputs, &affected.object, live, &wanted))
+            } else {
+                ItemState::ToDo
+            };
+            Ok((Step::InPlace { mark, patch: images, refresh_mounts: *refresh_mounts }, progress))
+        }
+        How::RollOut | How::ReplacePods => {
+            let wanted = changed_images(affected);
+            let patch = patch::workload(kind, live, &wanted, state.marker);
+            let progress = if patch.is_empty() {
+                waiting_or_done(&ready(inputs.live, &affected.object, live, state.marker))
+            } else {
+                ItemState::ToDo
+            };
+            let old_pods = || {
+                let pods = inputs.live.pods_of(&affected.object);
+                pods.iter().any(|pod| marker_of_pod(pod) != state.marker)
+            };
+            Ok(match affected.how {
+                How::ReplacePods => {
+                    let progress = if patch.is_empty() && old_pods() { ItemState::ToDo } else { progress };
+                    (Step::ReplacePods { patch }, progress)
+                }
+                _ => (Step::RollOut { patch }, progress),
+            })
+        }
+    }
+}
+
+/// Images that a workload's restart brings, by container.
+pub fn changed_images(affected: &crate::record::Affected) -> BTreeMap<String, String> {
+    affected
+        .reasons
+        .iter()
+        .filter_map(|reason| match reason {
+            Reason::Image { container, after, .. } => Some((container.clone(), after.clone())),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Whether a bare Pod's containers have restarted, against the snapshot taken before; without one (the Pod was made
+/// during the operation) being ready is all that can be asked.
+fn restarted(inputs: &Inputs<'_>, object: &ObjectRef, live: &Value, wanted: &BTreeMap<String, String>) -> Readiness {
+    let generation = live["metadata"]["generation"].as_i64().unwrap_or(0);
+    match inputs.snapshot.get(&object.name).filter(|before| before.snapshot.uid == uid(live)) {
+        Some(before) => {
+            let containers: BTreeSet<String> = wanted.keys().cloned().collect();
+            health::pod_restarted(live, &before.snapshot, &containers, generation)
+        }
+        None => health::object_ready(live),
+    }
+}
+
+/// Which workload belongs to which VDU, in the order of the flavour.
+#[derive(Clone, Debug, Default)]
+pub struct Vdus {
+    names: Vec<(String, String)>,
+}
+
+impl Vdus {
+    /// The VDUs of a revision's flavour.
+    pub fn of(revision: &Revision, contents: &Contents) -> Self {
+        let vdus = contents.flavour(revision).map(|flavour| flavour.vdus.as_slice()).unwrap_or_default();
+        Self { names: vdus.iter().map(|vdu| (vdu.name.clone(), vdu.id.clone())).collect() }
+    }
+
+    /// The VDU of a workload; nothing else has one.
+    pub fn id(&self, object: &ObjectRef) -> Option<&str> {
+        WorkloadKind::of(object)?;
+        self.names.iter().find(|(name, _)| *name == object.name).map(|(_, id)| id.as_str())
+    }
+
+    /// Where a workload stands in the flavour; what is not of a VDU comes last.
+    pub fn position(&self, object: &ObjectRef) -> usize {
+        if WorkloadKind::of(object).is_none() {
+            return 0;
+        }
+        self.names.iter().position(|(name, _)| *name == object.name).unwrap_or(self.names.len())
+    }
+
+    /// The VNFC id of a Pod (`<vduId>-<podName>`, as Tacker forms it).
+    pub fn vnfc_id(&self, workload: &ObjectRef, pod: &str) -> Option<String> {
+        self.id(workload).map(|vdu| format!("{vdu}-{pod}"))
+    }
+}
+
+/// The marker that a live workload carries, for those who compare it with a revision.
+pub fn live_marker(reference: &ObjectRef, object: &Value) -> Option<u64> {
+    WorkloadKind::of(reference).and_then(|kind| marker(object, kind))
+}
+
+/// Images of a live object, by container.
+pub fn live_images(object: &Value) -> BTreeMap<String, String> {
+    pod_spec(object).map(images).unwrap_or_default()
+}

@@ -1,0 +1,166 @@
+//! The plan as a user reads it before agreeing: everything that a screen or `-o json` says about an operation that
+//! has not begun.
+
+use super::derive::update::Deferred;
+use super::drift::Drift;
+use super::{Item, ItemState, Live, Step, Vdus};
+use crate::object::config::is_config;
+use crate::object::workload::{WorkloadKind, replicas};
+use crate::object::ObjectRef;
+use crate::record::{PackageId, Revision, Verb};
+use serde::Serialize;
+use serde_json::Value;
+
+/// Which ConfigMaps and Secrets an update may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ConfigRule {
+    /// The request has no `configmap_secret_paths`: all that changed.
+    AllChanged,
+    /// The list is empty: none.
+    NoneListed,
+    /// Those that the list names.
+    Listed,
+}
+
+/// One attribute of the record that changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordLine {
+    /// SOL003 attribute.
+    pub attribute: String,
+    /// Before, `""` when it was unset.
+    pub before: String,
+    /// After, `""` when it is removed.
+    pub after: String,
+}
+
+/// Something that stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Untouched {
+    /// The object.
+    pub object: ObjectRef,
+    /// Its VDU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vdu: Option<String>,
+}
+
+/// A whole plan.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sheet {
+    /// What is asked for.
+    pub verb: Verb,
+    /// Instance name, as it is now.
+    pub name: String,
+    /// Instance id.
+    pub id: String,
+    /// Kube context.
+    pub context: String,
+    /// Namespace of the VNF's objects.
+    pub namespace: String,
+    /// Package in force; `None`: nothing is instantiated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package_before: Option<PackageId>,
+    /// Package afterwards; `None`: nothing is left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package_after: Option<PackageId>,
+    /// How many file digests of the package were verified; `None`: it came from the cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digests_checked: Option<usize>,
+    /// Changes of the record.
+    pub record: Vec<RecordLine>,
+    /// What is done, object by object, in order.
+    pub items: Vec<Item>,
+    /// Which config may change (update).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config_rule: Option<ConfigRule>,
+    /// What of the package does not take effect.
+    pub deferred: Vec<Deferred>,
+    /// What somebody else changed and this operation overwrites.
+    pub drift: Vec<Drift>,
+    /// What stays.
+    pub untouched: Vec<Untouched>,
+    /// VDUs (or workloads without one) that serve nothing while they restart.
+    pub down: Vec<String>,
+    /// Things worth knowing: `note: ...`.
+    pub notes: Vec<String>,
+}
+
+impl Sheet {
+    /// Items that write configuration.
+    pub fn config(&self) -> impl Iterator<Item = &Item> {
+        self.items.iter().filter(|item| is_config(&item.object))
+    }
+
+    /// Items of workloads.
+    pub fn workloads(&self) -> impl Iterator<Item = &Item> {
+        self.items.iter().filter(|item| WorkloadKind::of(&item.object).is_some())
+    }
+
+    /// Whether anything is left to be written to objects of the VNF.
+    pub fn has_work(&self) -> bool {
+        self.items.iter().any(|item| item.state != ItemState::Done)
+    }
+
+    /// Whether two plans would do the same: what a user agreed to, and what the cluster needs now. How far items are
+    /// and what stays untouched may differ.
+    pub fn same_work(&self, other: &Self) -> bool {
+        let key = |sheet: &Self| {
+            let items = sheet.items.iter();
+            items.map(|item| (item.object.clone(), item.step.clone(), item.reasons.clone())).collect::<Vec<_>>()
+        };
+        key(self) == key(other) && self.drift == other.drift
+    }
+}
+
+/// What a plan leaves alone: workloads by VDU first, then everything else.
+pub fn untouched(revision: &Revision, items: &[Item], vdus: &Vdus) -> Vec<Untouched> {
+    let mut rest: Vec<&ObjectRef> = revision
+        .objects
+        .iter()
+        .map(|state| &state.reference)
+        .filter(|reference| !items.iter().any(|item| item.object == **reference))
+        .collect();
+    rest.sort_by_key(|reference| (WorkloadKind::of(reference).is_none(), vdus.position(reference)));
+    rest.into_iter()
+        .map(|object| Untouched { object: object.clone(), vdu: vdus.id(object).map(ToOwned::to_owned) })
+        .collect()
+}
+
+/// Who serves nothing for a moment: computed from kind, strategy and replicas.
+pub fn down(items: &[Item], live: &Live) -> Vec<String> {
+    let label = |item: &Item| item.vdu.clone().unwrap_or_else(|| item.object.to_string());
+    items
+        .iter()
+        .filter(|item| match (&item.step, live.get(&item.object)) {
+            (Step::InPlace { .. } | Step::Recreate { .. } | Step::Respawn { .. }, _) => true,
+            (Step::ReplacePods { .. }, Some(object)) => replicas(object) <= 1,
+            (Step::RollOut { .. }, Some(object)) => rolls_with_a_gap(object),
+            _ => false,
+        })
+        .map(label)
+        .collect()
+}
+
+/// Whether a rollout takes the only Pod away before its successor serves.
+fn rolls_with_a_gap(object: &Value) -> bool {
+    match object["kind"].as_str() {
+        Some("Deployment") => {
+            let strategy = &object["spec"]["strategy"];
+            strategy["type"] == "Recreate" || {
+                let surge = &strategy["rollingUpdate"]["maxSurge"];
+                let none = surge.as_i64() == Some(0) || surge.as_str() == Some("0%");
+                none && replicas(object) <= 1
+            }
+        }
+        Some("StatefulSet") => replicas(object) <= 1,
+        // One Pod a node: each node's Pod is gone for a moment, unless the set may surge.
+        Some("DaemonSet") => {
+            let surge = &object["spec"]["updateStrategy"]["rollingUpdate"]["maxSurge"];
+            surge.is_null() || surge.as_i64() == Some(0) || surge.as_str() == Some("0%")
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,109 @@
+//! What is kept in the cluster about a VNF: the instance, its revisions, its operations.
+//!
+//! Pure, versioned types and their form as ConfigMaps. JSON attribute names are SOL003's; what SOL003 has no word
+//! for stands under the one key `kubectlVnf`. Reading and writing the ConfigMaps is `cluster::store`'s work.
+
+pub mod instance;
+pub mod names;
+pub mod operation;
+pub mod revision;
+pub mod scope;
+
+pub use instance::Instance;
+pub use operation::{Journal, Operation, OperationState, Verb};
+pub use revision::{ObjectState, PackageId, Revision};
+pub use scope::{Affected, ConfigChange, How, Reason, Scope};
+
+use base64::Engine as _;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::io::{Read as _, Write as _};
+
+/// Version of everything that this program writes. A record with a newer one is listed, but not written.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// How large a packed value may be once unpacked, in bytes: far over any real record, and a bound for a forged one.
+const UNPACKED_LIMIT: u64 = 64 * 1024 * 1024;
+
+/// Why a stored record cannot be used. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The ConfigMap lacks something that every record has.
+    #[error("ConfigMap {name} is damaged: {why}")]
+    Damaged {
+        /// Name of the ConfigMap.
+        name: String,
+        /// What is missing or wrong.
+        why: String,
+    },
+    /// Written by a newer kubectl-vnf.
+    #[error("ConfigMap {name} has schema version {found}, this kubectl-vnf knows {SCHEMA_VERSION}; use a newer one")]
+    Newer {
+        /// Name of the ConfigMap.
+        name: String,
+        /// Its schema version.
+        found: u32,
+    },
+}
+
+/// A value as compressed JSON in base64: the form of a `binaryData` entry.
+pub(crate) fn pack(value: &impl Serialize) -> String {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    let bytes = serde_json::to_vec(value).unwrap_or_default();
+    // Writing into a Vec cannot fail.
+    let packed = encoder.write_all(&bytes).and_then(|()| encoder.finish()).unwrap_or_default();
+    base64::engine::general_purpose::STANDARD.encode(packed)
+}
+
+/// The value that [`pack`] made the text from; the error says what is wrong with the text.
+pub(crate) fn unpack<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    let packed = base64::engine::general_purpose::STANDARD.decode(text).map_err(|e| e.to_string())?;
+    let mut bytes = Vec::new();
+    let mut reader = flate2::read::GzDecoder::new(&packed[..]).take(UNPACKED_LIMIT);
+    reader.read_to_end(&mut bytes).map_err(|e| e.to_string())?;
+    serde_json::from_slice(&bytes).map_err(|e| e.to_string())
+}
+
+/// Splits a ConfigMap into its JSON document at `data.<key>` and its packed part at `binaryData.<packed_key>`,
+/// refusing what is damaged or newer than this program.
+pub(crate) fn read_config_map<T: DeserializeOwned, P: DeserializeOwned>(
+    object: &Value,
+    key: &str,
+    packed_key: &str,
+) -> Result<(T, P), RecordError> {
+    let name = crate::object::text(object, "/metadata/name").unwrap_or("?").to_owned();
+    let damaged = |why: String| RecordError::Damaged { name: name.clone(), why };
+    let document = object["data"][key].as_str().ok_or_else(|| damaged(format!("no data.{key}")))?;
+    let document: Value = serde_json::from_str(document).map_err(|e| damaged(format!("data.{key}: {e}")))?;
+    let version = document.pointer("/kubectlVnf/schemaVersion").and_then(Value::as_u64).unwrap_or(0);
+    if version > u64::from(SCHEMA_VERSION) {
+        return Err(RecordError::Newer { name, found: u32::try_from(version).unwrap_or(u32::MAX) });
+    }
+    let value = serde_json::from_value(document).map_err(|e| damaged(format!("data.{key}: {e}")))?;
+    let packed =
+        object["binaryData"][packed_key].as_str().ok_or_else(|| damaged(format!("no binaryData.{packed_key}")))?;
+    let packed = unpack(packed).map_err(|e| damaged(format!("binaryData.{packed_key}: {e}")))?;
+    Ok((value, packed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packing_is_undone_by_unpacking() {
+        let value = serde_json::json!({"a": [1, 2, 3], "b": "text"});
+        assert_eq!(unpack::<Value>(&pack(&value)), Ok(value));
+        assert!(unpack::<Value>("not base64 at all!").is_err());
+        assert!(unpack::<Value>("bm90IGd6aXA=").is_err());
+    }
+
+    #[test]
+    fn a_newer_schema_is_refused_by_number() {
+        let object = serde_json::json!({"metadata": {"name": "vnf-1"},
+            "data": {"vnfInstance": "{\"kubectlVnf\":{\"schemaVersion\":9}}"}, "binaryData": {"revisions": ""}});
+        let error = read_config_map::<Value, Value>(&object, "vnfInstance", "revisions").expect_err("refused");
+        assert!(matches!(error, RecordError::Newer { found: 9, .. }), "{error}");
+    }
+}

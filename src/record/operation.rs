@@ -1,0 +1,322 @@
+//! One LCM operation occurrence (SOL003 `VnfLcmOpOcc`) and its journal.
+//!
+//! The occurrence says what was asked, by whom, and how it stands. The [`Journal`] is fixed before the first write
+//! and never changes: with it and the live cluster, what is done and what is left can be worked out again at any
+//! time, also after the process that began it has gone.
+
+use super::names::{self, MANAGED_BY, MANAGER, RECORD};
+use super::instance::ScaleInfo;
+use super::revision::Revision;
+use super::scope::Scope;
+use super::{RecordError, SCHEMA_VERSION, pack, read_config_map};
+use crate::object::ObjectRef;
+use crate::object::pod::Snapshot;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// How many finished operations an instance keeps.
+pub const KEPT: usize = 10;
+
+/// What the user asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verb {
+    /// SOL003 Instantiate.
+    Instantiate,
+    /// SOL003 Modify Information, with the container update.
+    Update,
+    /// SOL003 Heal.
+    Heal,
+    /// SOL003 Terminate.
+    Terminate,
+}
+
+impl Verb {
+    /// The value of SOL003's `operation` attribute (`LcmOperationType`).
+    pub fn lcm_operation_type(self) -> &'static str {
+        match self {
+            Self::Instantiate => "INSTANTIATE",
+            Self::Update => "MODIFY_INFO",
+            Self::Heal => "HEAL",
+            Self::Terminate => "TERMINATE",
+        }
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Instantiate => "instantiate",
+            Self::Update => "update",
+            Self::Heal => "heal",
+            Self::Terminate => "terminate",
+        })
+    }
+}
+
+/// SOL003 `LcmOperationStateType`, as far as a client without a grant phase enters its states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum OperationState {
+    /// Under way.
+    Processing,
+    /// Done, and read again from the cluster.
+    Completed,
+    /// Stopped half way: retry, roll back or fail it.
+    FailedTemp,
+    /// Given up: the instance is what the cluster shows.
+    Failed,
+}
+
+impl OperationState {
+    /// Whether nothing can follow on it.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed)
+    }
+}
+
+impl fmt::Display for OperationState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Processing => "PROCESSING",
+            Self::Completed => "COMPLETED",
+            Self::FailedTemp => "FAILED_TEMP",
+            Self::Failed => "FAILED",
+        })
+    }
+}
+
+/// Who runs an operation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct By {
+    /// Login name on the machine.
+    pub user: String,
+    /// Name of the machine.
+    pub host: String,
+    /// Process id there.
+    pub pid: u32,
+    /// Version of kubectl-vnf.
+    pub version: String,
+}
+
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.user, self.host)
+    }
+}
+
+/// RFC 7807 problem, as SOL003 stores why an operation failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProblemDetails {
+    /// HTTP-like status.
+    pub status: u16,
+    /// Short summary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// What failed, on what, and why.
+    pub detail: String,
+}
+
+/// SOL003 `VnfLcmOpOcc.resourceChanges.affectedVnfcs[]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AffectedVnfc {
+    /// VNFC id, `<vduId>-<podName>`.
+    pub id: String,
+    /// VDU.
+    pub vdu_id: String,
+    /// `ADDED`, `REMOVED` or `MODIFIED`.
+    pub change_type: String,
+    /// What computes it.
+    pub compute_resource: Value,
+}
+
+/// SOL003 `resourceChanges`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceChanges {
+    /// Pods that the operation added, removed or restarted.
+    #[serde(default)]
+    pub affected_vnfcs: Vec<AffectedVnfc>,
+}
+
+/// What SOL003 has no attribute for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OperationExtension {
+    /// [`SCHEMA_VERSION`] of the writer.
+    pub schema_version: u32,
+    /// What the user asked for.
+    pub verb: Verb,
+    /// Who asked.
+    pub by: By,
+    /// Revision before; absent: nothing was there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_revision: Option<u64>,
+    /// Revision aimed at; absent: nothing is to be left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_revision: Option<u64>,
+}
+
+/// SOL003 `VnfLcmOpOcc`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Operation {
+    /// UUID.
+    pub id: String,
+    /// How it stands.
+    pub operation_state: OperationState,
+    /// Since when.
+    pub state_entered_time: Timestamp,
+    /// When it began.
+    pub start_time: Timestamp,
+    /// The instance.
+    pub vnf_instance_id: String,
+    /// `LcmOperationType`.
+    pub operation: String,
+    /// Always false: somebody typed it.
+    pub is_automatic_invocation: bool,
+    /// The request, without `vimConnectionInfo`.
+    #[serde(default)]
+    pub operation_params: Value,
+    /// Always false: Ctrl-C is the cancel.
+    pub is_cancel_pending: bool,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<ProblemDetails>,
+    /// Pods that it changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_changes: Option<ResourceChanges>,
+    /// Attributes of the record that it changes (MODIFY_INFO).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_info: Option<Value>,
+    /// Ours.
+    pub kubectl_vnf: OperationExtension,
+}
+
+/// What is fixed before the first write of an operation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Journal {
+    /// Desired state before; `None`: nothing was there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Revision>,
+    /// Desired state aimed at; `None`: nothing is to be left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Revision>,
+    /// What the operation touches; everything else stays as it is.
+    pub scope: Scope,
+    /// Every Pod of the VNF as it was, by Pod name: what proves the others untouched.
+    pub snapshot: BTreeMap<String, PodBefore>,
+    /// Changes to the instance record that take effect with COMPLETED.
+    pub record: RecordChange,
+}
+
+/// One Pod before the operation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodBefore {
+    /// The workload that it belonged to.
+    pub workload: ObjectRef,
+    /// Its identity and history.
+    pub snapshot: Snapshot,
+}
+
+/// What an operation changes in the instance record itself (SOL003 `VnfInfoModificationRequest`), already merged.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordChange {
+    /// New `vnfInstanceName`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// New `vnfInstanceDescription`; `Some("")` removes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// New `metadata`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Value>,
+    /// New `extensions`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extensions: Option<Value>,
+    /// New `vnfConfigurableProperties`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configurable_properties: Option<Value>,
+    /// Scale levels that an instantiation level sets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale_status: Option<Vec<ScaleInfo>>,
+    /// Highest scale levels of the flavour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_scale_levels: Option<Vec<ScaleInfo>>,
+}
+
+impl RecordChange {
+    /// Whether the record stays as it is.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Operation {
+    /// An operation at its first moment.
+    pub fn begin(id: String, instance_id: &str, verb: Verb, by: By, params: Value, journal: &Journal, now: Timestamp) -> Self {
+        Self {
+            id,
+            operation_state: OperationState::Processing,
+            state_entered_time: now,
+            start_time: now,
+            vnf_instance_id: instance_id.to_owned(),
+            operation: verb.lcm_operation_type().to_owned(),
+            is_automatic_invocation: false,
+            operation_params: params,
+            is_cancel_pending: false,
+            error: None,
+            resource_changes: None,
+            changed_info: None,
+            kubectl_vnf: OperationExtension {
+                schema_version: SCHEMA_VERSION,
+                verb,
+                by,
+                source_revision: journal.source.as_ref().map(|revision| revision.number),
+                target_revision: journal.target.as_ref().map(|revision| revision.number),
+            },
+        }
+    }
+
+    /// Moves it to a state at a time.
+    pub fn enter(&mut self, state: OperationState, now: Timestamp) {
+        self.operation_state = state;
+        self.state_entered_time = now;
+    }
+
+    /// As a ConfigMap owned by the instance record.
+    pub fn to_config_map(&self, journal: &Journal, namespace: &str, owner: &Value) -> Value {
+        json!({
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {
+                "name": names::operation(&self.id),
+                "namespace": namespace,
+                "labels": {MANAGED_BY: MANAGER, names::INSTANCE: self.vnf_instance_id, RECORD: "operation"},
+                "annotations": {
+                    names::column::OPERATION: format!("{} {}", self.kubectl_vnf.verb, self.operation_state),
+                    names::column::OPERATION_TIME: self.state_entered_time.to_string(),
+                },
+                "ownerReferences": [super::instance::owner_reference(owner)],
+            },
+            "data": {"vnfLcmOpOcc": serde_json::to_string_pretty(self).unwrap_or_default()},
+            "binaryData": {"journal": pack(journal)},
+        })
+    }
+
+    /// From its ConfigMap.
+    ///
+    /// # Errors
+    /// A damaged or newer record, naming the ConfigMap.
+    pub fn from_config_map(object: &Value) -> Result<(Self, Journal), RecordError> {
+        read_config_map(object, "vnfLcmOpOcc", "journal")
+    }
+}
