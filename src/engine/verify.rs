@@ -1,0 +1,179 @@
+//! Reading everything again after an operation: what restarted, what is untouched, what is not as it should be.
+
+use super::failure::{Cause, Failure};
+use super::observe::Observer;
+use super::outcome::{Disturbed, PodOf, Restarted};
+use crate::cluster::{Cluster, ClusterError};
+use crate::object::config::{changed_keys, is_config};
+use crate::object::pod::{Snapshot, active, is_ready};
+use crate::object::workload::WorkloadKind;
+use crate::object::{ObjectRef, text, uid};
+use crate::plan::{ContentError, Contents, Live, Vdus, live_images, live_marker};
+use crate::record::operation::PodBefore;
+use crate::record::{Journal, ObjectState, Revision};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What reading again has shown.
+#[derive(Debug, Default)]
+pub struct Proof {
+    /// Pods that restarted or were replaced.
+    pub restarted: Vec<Restarted>,
+    /// Pods out of scope that are as they were.
+    pub untouched: Vec<PodOf>,
+    /// Pods out of scope that are not.
+    pub disturbed: Vec<Disturbed>,
+    /// Ready VNFCs, of how many.
+    pub ready: (usize, usize),
+    /// What is not at its target.
+    pub off: Vec<Failure>,
+}
+
+/// Why nothing could be proven.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// The API server.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// A package.
+    #[error(transparent)]
+    Content(#[from] ContentError),
+}
+
+/// Reads the VNF again and compares it with target and snapshot.
+///
+/// # Errors
+/// It could not be read.
+pub async fn verify(
+    cluster: &Cluster,
+    instance_id: &str,
+    journal: &Journal,
+    contents: &Contents,
+) -> Result<Proof, VerifyError> {
+    let revisions: Vec<&Revision> = journal.target.iter().chain(&journal.source).collect();
+    // A new observer, not the operation's own: what proves is what the API server says now.
+    let observer = Observer::start(cluster, instance_id, &revisions).await?;
+    let live = observer.live();
+    Ok(prove(journal, contents, &live)?)
+}
+
+fn prove(journal: &Journal, contents: &Contents, live: &Live) -> Result<Proof, ContentError> {
+    let revision = journal.target.as_ref().or(journal.source.as_ref());
+    let vdus = revision.map(|revision| Vdus::of(revision, contents)).unwrap_or_default();
+    let mut proof = Proof::default();
+    let vdu = |workload: &ObjectRef| vdus.id(workload).map(ToOwned::to_owned);
+    let mut snapshot: Vec<(&String, &PodBefore)> = journal.snapshot.iter().collect();
+    snapshot.sort_by_key(|(name, before)| (vdus.position(&before.workload), (*name).clone()));
+    for (name, before) in &snapshot {
+        let in_scope = journal.scope.affected(&before.workload).is_some_and(|affected| {
+            affected.pods.contains(&before.snapshot.uid) || affected.uid == before.snapshot.uid
+        }) || journal.scope.delete.contains(&before.workload);
+        if in_scope {
+            continue;
+        }
+        let pod = PodOf { vdu: vdu(&before.workload), workload: before.workload.clone(), pod: (*name).clone() };
+        let found = live.pods_of(&before.workload).into_iter().find(|pod| text(pod, "/metadata/name") == Some(name));
+        match found.map(|found| before.snapshot.same_as(found)) {
+            Some(Ok(())) => proof.untouched.push(pod),
+            Some(Err(difference)) => proof.disturbed.push(Disturbed { pod, how: difference.to_string() }),
+            None => proof.disturbed.push(Disturbed { pod, how: "gone".into() }),
+        }
+    }
+    let mut affected: Vec<_> = journal.scope.affected.iter().collect();
+    affected.sort_by_key(|affected| vdus.position(&affected.object));
+    for affected in affected {
+        proof.restarted.extend(restarted(&affected.object, &affected.pods, vdu(&affected.object), &snapshot, live));
+    }
+    if let Some(target) = &journal.target {
+        for state in &target.objects {
+            if WorkloadKind::of(&state.reference).is_some() {
+                let pods: Vec<&Value> =
+                    live.pods_of(&state.reference).into_iter().filter(|pod| active(pod)).collect();
+                proof.ready.0 += pods.iter().filter(|pod| is_ready(pod)).count();
+                proof.ready.1 += pods.len();
+            }
+            if let Some(why) = off_target(state, journal, contents, live)? {
+                let object = state.reference.clone();
+                proof.off.push(Failure { vdu: vdu(&object), object, cause: Cause::Unproven(why) });
+            }
+        }
+    }
+    Ok(proof)
+}
+
+/// Pairs the Pods that were to go with those that came.
+fn restarted(
+    workload: &ObjectRef,
+    replaced: &[String],
+    vdu: Option<String>,
+    snapshot: &[(&String, &PodBefore)],
+    live: &Live,
+) -> Vec<Restarted> {
+    let before: Vec<&(&String, &PodBefore)> = snapshot
+        .iter()
+        .filter(|(_, before)| before.workload == *workload && replaced.contains(&before.snapshot.uid))
+        .collect();
+    let known = |pod: &Value| snapshot.iter().any(|(_, before)| before.snapshot.uid == uid(pod));
+    let now: Vec<&Value> = live.pods_of(workload).into_iter().filter(|pod| active(pod)).collect();
+    let restarts = |snapshot: &Snapshot| snapshot.containers.values().map(|container| container.restarts).sum();
+    let mut new = now.iter().filter(|pod| !known(pod)).copied().collect::<Vec<_>>().into_iter();
+    let entry = |before: Option<&str>, after: Option<&Value>, restarts: Option<(u64, u64)>| Restarted {
+        vdu: vdu.clone(),
+        workload: workload.clone(),
+        before: before.map(ToOwned::to_owned),
+        after: after.and_then(|pod| text(pod, "/metadata/name")).map(ToOwned::to_owned),
+        restarts,
+        images: after.map(live_images).unwrap_or_default().into_values().collect(),
+    };
+    let mut entries: Vec<Restarted> = before
+        .iter()
+        .map(|(name, before)| {
+            match now.iter().find(|pod| uid(pod) == before.snapshot.uid) {
+                Some(pod) => {
+                    let counts = (restarts(&before.snapshot), restarts(&Snapshot::of(pod)));
+                    entry(Some(name), Some(pod), Some(counts))
+                }
+                None => entry(Some(name), new.next(), None),
+            }
+        })
+        .collect();
+    entries.extend(new.map(|pod| entry(None, Some(pod), None)));
+    entries
+}
+
+/// Why an object is not what the operation was to make of it; objects out of its scope are not judged.
+fn off_target(
+    state: &ObjectState,
+    journal: &Journal,
+    contents: &Contents,
+    live: &Live,
+) -> Result<Option<String>, ContentError> {
+    let reference = &state.reference;
+    let scope = &journal.scope;
+    let affected = scope.affected(reference);
+    let config = scope.config.iter().any(|change| change.object == *reference);
+    if affected.is_none() && !config && !scope.create.contains(reference) {
+        return Ok(None);
+    }
+    let Some(found) = live.get(reference) else { return Ok(Some("it is not there".into())) };
+    let wanted = contents.content(state)?;
+    if is_config(reference) {
+        let keys: Vec<String> = changed_keys(found, &wanted).into_iter().map(|key| key.key).collect();
+        return Ok((!keys.is_empty()).then(|| format!("{} not as written", keys.join(", "))));
+    }
+    let Some(affected) = affected else { return Ok(None) };
+    let running: BTreeMap<String, String> = live_images(found);
+    for (container, image) in crate::plan::changed_images(affected) {
+        let rewritten = state.became.get(&container);
+        let is = running.get(&container);
+        if is != Some(&image) && (rewritten.is_none() || is != rewritten) {
+            let is = is.map_or("none", String::as_str);
+            return Ok(Some(format!("image of {container} is {is}, not {image}")));
+        }
+    }
+    let respawned = matches!(affected.how, crate::record::How::Respawn);
+    if !respawned && state.marker.is_some() && live_marker(reference, found) != state.marker {
+        return Ok(Some("its restart marker was changed by somebody else".into()));
+    }
+    Ok(None)
+}
