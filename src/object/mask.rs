@@ -137,7 +137,7 @@ fn after_escape(introducer: char, after: &str) -> &str {
     if kind == '[' {
         let end = body.find(|c: char| !matches!(c, ' '..='?'));
         return match end.and_then(|end| body[end..].chars().next().map(|last| (end, last))) {
-            Some((end, last)) if matches!(last, '@'..='~') => &body[end + 1..],
+            Some((end, '@'..='~')) => &body[end + 1..],
             _ => after,
         };
     }
