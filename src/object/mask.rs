@@ -167,6 +167,7 @@ mod tests {
             ("base64 without padding", &["hunter2"], "aHVudGVyMg.", "***."),
             ("longest first", &["secret", "secretive"], "secretive", "***"),
             ("overlapping", &["abcd", "cdef"], "xabcdefx", "x***x"),
+            ("one inside another", &["my-secret-value", "secret"], "my-secret-value.", "***."),
             ("within itself", &["aaa"], "aaaa", "***"),
             ("in JSON", &["a\"b\nc\td"], r#"{"k":"a\"b\nc\td"}"#, r#"{"k":"***"}"#),
             ("not ASCII", &["pässwörd"], "é pässwörd é", "é *** é"),
