@@ -97,7 +97,7 @@ fn pods_ready(object: &Value, kind: WorkloadKind, owned_pods: &[&Value], marker:
         (kind == WorkloadKind::StatefulSet && below_partition(object, one))
             || (marker.is_none_or(|marker| marker_of_pod(one) == Some(marker)) && of_update_revision(object, kind, one))
     };
-    let new = active.iter().copied().filter(|one| renewed(&one)).count() as u64;
+    let new = active.iter().copied().filter(renewed).count() as u64;
     let have = active.len() as u64;
     if new < wanted {
         return Readiness::wait(format!("{new} of {wanted} new"));

@@ -137,7 +137,7 @@ fn after_escape(introducer: char, after: &str) -> &str {
     if kind == '[' {
         let end = body.find(|c: char| !matches!(c, ' '..='?'));
         return match end.and_then(|end| body[end..].chars().next().map(|last| (end, last))) {
-            Some((end, last)) if matches!(last, '@'..='~') => &body[end + 1..],
+            Some((end, '@'..='~')) => &body[end + 1..],
             _ => after,
         };
     }
@@ -167,6 +167,7 @@ mod tests {
             ("base64 without padding", &["hunter2"], "aHVudGVyMg.", "***."),
             ("longest first", &["secret", "secretive"], "secretive", "***"),
             ("overlapping", &["abcd", "cdef"], "xabcdefx", "x***x"),
+            ("one inside another", &["my-secret-value", "secret"], "my-secret-value.", "***."),
             ("within itself", &["aaa"], "aaaa", "***"),
             ("in JSON", &["a\"b\nc\td"], r#"{"k":"a\"b\nc\td"}"#, r#"{"k":"***"}"#),
             ("not ASCII", &["pässwörd"], "é pässwörd é", "é *** é"),

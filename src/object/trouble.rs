@@ -83,6 +83,16 @@ const UNSCHEDULABLE: Duration = Duration::from_secs(60);
 const CREATE: Duration = Duration::from_secs(15);
 /// Longer than the kubelet's longest back-off (5 minutes), after which it tries and tells the truth.
 const HELD: Duration = Duration::from_secs(330);
+/// Why the kubelet has no image for a container (`kubelet/images`).
+const PULL: [&str; 7] = [
+    "InvalidImageName",
+    "ErrImageNeverPull",
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "ImageInspectError",
+    "RegistryUnavailable",
+    "SignatureValidationFailed",
+];
 /// A container that ends sooner than this did not really run (seconds).
 const AT_ONCE: f64 = 10.0;
 
@@ -210,19 +220,19 @@ fn of_container(state: &ContainerState<'_>, before: Option<&Snapshot>, bare: boo
     if !age.waits_since {
         return None;
     }
+    let pulls = PULL.contains(&reason);
+    // An image that did not change cannot be pulled again: a Pod of old, and a registry that is down, perhaps. The
+    // operation is not to blame, and may be about to replace that Pod.
+    if pulls && !age.image_changed {
+        return None;
+    }
     match reason {
         "InvalidImageName" => Some(make(Family::Pull, reason, message, "the image name is not valid", Patience::Now)),
         "ErrImageNeverPull" => {
             let summary = "the image is not on the node, and the Pod forbids to pull it";
             Some(make(Family::Pull, reason, message, summary, Patience::Now))
         }
-        "ErrImagePull"
-        | "ImagePullBackOff"
-        | "ImageInspectError"
-        | "RegistryUnavailable"
-        | "SignatureValidationFailed" => {
-            Some(make(Family::Pull, reason, message, "the image cannot be pulled", Patience::SecondTime))
-        }
+        _ if pulls => Some(make(Family::Pull, reason, message, "the image cannot be pulled", Patience::SecondTime)),
         "CreateContainerConfigError" => {
             Some(make(Family::Config, reason, message, config_summary(message), Patience::After(CONFIG)))
         }

@@ -347,7 +347,8 @@ mod tests {
         let bare = json!({"metadata": {"name": "d-1-c", "labels": {"app": "web"}}});
         let found = owned("d1", &[&ours, &theirs], &[&a, &b, &c, &bare]);
         assert_eq!(found, [&a, &c]);
-        assert!(owned("", &[&ours], &[&a, &bare]).is_empty());
+        let unborn = owned_by("d-1-d", "d", "");
+        assert!(owned("", &[&ours], &[&a, &bare, &unborn]).is_empty());
     }
 
     #[test]

@@ -84,6 +84,7 @@ fn only_what_is_newer_counts() {
         )
     };
     let pull = json!({"waiting": {"reason": "ErrImagePull"}});
+    let config = json!({"waiting": {"reason": "CreateContainerConfigError"}});
     let crash = json!({"waiting": {"reason": "CrashLoopBackOff"}});
     let end = json!({"terminated": {"exitCode": 143}});
     let (same, changed) = (before("new"), before("former"));
@@ -93,7 +94,9 @@ fn only_what_is_newer_counts() {
     for (what, pod, before, expected) in [
         ("fresh Pod", state("n", 0, pull.clone()), None, Some(Family::Pull)),
         ("in place, cannot pull", state("old", 3, pull.clone()), Some(&changed), Some(Family::Pull)),
-        ("ran, cannot pull again", state("old", 3, pull.clone()), Some(&same), Some(Family::Pull)),
+        ("same image cannot be pulled again", state("old", 3, pull.clone()), Some(&same), None),
+        ("ran, lacks a key now", state("old", 3, config.clone()), Some(&same), Some(Family::Config)),
+        ("lacked a key before", state("old", 3, config), Some(&broken), None),
         ("broken before", state("old", 3, pull.clone()), Some(&broken), None),
         ("of another Pod", state("old", 3, pull), Some(&other), Some(Family::Pull)),
         ("old container killed for the update", state("old", 3, end.clone()), Some(&changed), None),
