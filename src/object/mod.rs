@@ -34,7 +34,12 @@ pub struct ObjectRef {
 impl ObjectRef {
     /// A reference from its four parts.
     pub fn new(api_version: &str, kind: &str, namespace: Option<&str>, name: &str) -> Self {
-        Self { api_version: api_version.into(), kind: kind.into(), namespace: namespace.map(Into::into), name: name.into() }
+        Self {
+            api_version: api_version.into(),
+            kind: kind.into(),
+            namespace: namespace.map(Into::into),
+            name: name.into(),
+        }
     }
 
     /// The reference to a whole object; `None` when it lacks `apiVersion`, `kind` or `metadata.name`.
@@ -51,7 +56,10 @@ impl ObjectRef {
     /// The same object as far as identity goes: kind without the version of its group, namespace and name.
     /// Two versions of one group serve the same objects.
     pub fn same_object(&self, other: &Self) -> bool {
-        self.group() == other.group() && self.kind == other.kind && self.namespace == other.namespace && self.name == other.name
+        self.group() == other.group()
+            && self.kind == other.kind
+            && self.namespace == other.namespace
+            && self.name == other.name
     }
 }
 
