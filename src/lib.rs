@@ -16,6 +16,10 @@
 //! Arrows: commands -> engine, view; engine -> plan, cluster; plan -> package, object, record; view -> values only.
 
 pub mod cluster;
+pub mod engine;
 pub mod object;
 pub mod package;
+pub mod plan;
+pub mod record;
+pub mod view;
 pub mod yaml;

@@ -132,16 +132,18 @@ fn keys(question: &Question<'_>) -> Result<Vec<Problem>, ContentError> {
         let content = question.contents.content(state)?;
         let object = question.live.get(&item.object).filter(|_| !anew).unwrap_or(&content);
         let Some(spec) = pod_spec(object) else { continue };
-        let lookup = |kind: ConfigKind, name: &str| match config.get(&(kind.as_str(), name)) {
-            Some((object, _)) => Lookup::Known(object),
-            None => Lookup::Unknown,
-        };
-        for missing in missing_keys(spec, lookup) {
+        for missing in missing_keys(spec, |kind, name| lookup(&config, kind, name)) {
             let file = config.get(&(missing.kind.as_str(), missing.name.as_str())).map(|(_, file)| file.clone());
             problems.push(Problem::Key { object: item.object.clone(), vdu: item.vdu.clone(), missing, file });
         }
     }
     Ok(problems)
+}
+
+/// What the target says about a ConfigMap or Secret; of those that are not the VNF's own nothing is known.
+fn lookup<'a>(config: &'a BTreeMap<(&str, &str), (Value, String)>, kind: ConfigKind, name: &str) -> Lookup<'a> {
+    let found = config.iter().find(|((of_kind, of_name), _)| *of_kind == kind.as_str() && *of_name == name);
+    found.map_or(Lookup::Unknown, |(_, (object, _))| Lookup::Known(object))
 }
 
 /// Rights that the operation needs and the user lacks.
