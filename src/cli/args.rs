@@ -211,7 +211,7 @@ pub struct Change {
 }
 
 /// A duration as kubectl takes it: `90s`, `10m`, `1h30m`, or a number of seconds.
-fn timeout(text: &str) -> Result<Duration, String> {
+pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
     if let Ok(seconds) = text.parse::<u64>() {
         return Ok(Duration::from_secs(seconds));
     }

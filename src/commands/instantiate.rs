@@ -174,13 +174,9 @@ async fn operate(
         one_by_one: false,
         grace_seconds: None,
     };
-    let again = async |session: &Session| propose(session).map_err(|_| EngineError::from(conflict(session)));
+    let again = async |session: &Session| propose(session).map_err(|_| EngineError::changed(session));
     let (exit, _) = operating.run(proposal, again).await?;
     Ok(exit)
-}
-
-fn conflict(session: &Session) -> crate::cluster::store::StoreError {
-    crate::cluster::store::StoreError::Conflict { name: session.instance().vnf_instance_name.clone() }
 }
 
 /// The record of that name, when it is free to be instantiated.

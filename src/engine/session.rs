@@ -49,6 +49,13 @@ pub enum EngineError {
     Lock(lock::LockError),
 }
 
+impl EngineError {
+    /// The record is not what it was when the command began.
+    pub fn changed(session: &Session) -> Self {
+        Self::Store(StoreError::Conflict { name: session.instance().vnf_instance_name.clone() })
+    }
+}
+
 /// How an instance stands between commands.
 #[derive(Clone, Debug)]
 pub enum Standing {
