@@ -534,7 +534,7 @@ fn broken_descriptors() {
             top,
             "product_name: UPF",
             "product_name: UPF\n        provider: Other",
-            "V3 Definitions/top.yaml:13: VNF property provider is \"Other\", its type allows Acme",
+            "V3 Definitions/top.yaml:14: VNF property provider is \"Other\", its type allows Acme",
         ),
         (df, "flavour_id: simple", "other: x", "V4 Definitions/df.yaml: this deployment flavour has no flavour_id"),
         (
