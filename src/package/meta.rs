@@ -38,7 +38,7 @@ impl Artifact {
     }
 
     /// Algorithm and digest in lower-case hex; `Ok(None)` if none is given.
-    fn promise(&self) -> Result<Option<(Algorithm, String)>, Problem> {
+    fn promise(&self) -> Result<Option<Promise>, Problem> {
         let (algorithm, hash) = match (&self.algorithm, &self.hash) {
             (None, None) => return Ok(None),
             (Some(algorithm), Some(hash)) => (algorithm, hash),
@@ -56,6 +56,9 @@ impl Artifact {
         Ok(Some((known, hash.to_ascii_lowercase())))
     }
 }
+
+/// An algorithm and the digest by it, in lower-case hex.
+type Promise = (Algorithm, String);
 
 /// One `key: value` with its continuation lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -238,7 +241,7 @@ impl Listing {
                 checked.problems.push(Problem::error(rule, message).at(META, entry.line));
             }
         }
-        let mut seen: BTreeMap<&str, Vec<(&Artifact, Option<(Algorithm, String)>)>> = BTreeMap::new();
+        let mut seen: BTreeMap<&str, Vec<(&Artifact, Option<Promise>)>> = BTreeMap::new();
         for artifact in &self.artifacts {
             let promise = artifact.promise().unwrap_or_else(|problem| {
                 checked.problems.push(problem);
@@ -254,8 +257,7 @@ impl Listing {
                 // Some tools write a block twice, and a manifest may repeat what TOSCA.meta says.
                 continue;
             }
-            let contradicts =
-                |said: &Option<(Algorithm, String)>| matches!((said, &promise), (Some(a), Some(b)) if a.0 == b.0);
+            let contradicts = |said: &Option<Promise>| matches!((said, &promise), (Some(a), Some(b)) if a.0 == b.0);
             if let Some((first, _)) = earlier.iter().find(|(_, said)| contradicts(said)) {
                 let message =
                     format!("{} is listed with another Hash in {}:{}", artifact.name, first.listed_in, first.line);

@@ -227,7 +227,7 @@ impl<'a> Reader<'a> {
                         name: implementation.clone(),
                         operation,
                         present: found.is_some(),
-                        file: found.or(places.first()).cloned().unwrap_or_else(|| file.to_owned()),
+                        file: found.or_else(|| likely(file, &places)).cloned().unwrap_or_else(|| file.to_owned()),
                     };
                     if !script.present && reported.insert(script.file.clone()) {
                         let message = format!("script {} is missing (it is never run)", script.file);
@@ -241,6 +241,12 @@ impl<'a> Reader<'a> {
         }
         scripts
     }
+}
+
+/// Where a missing file was meant to be. `../Scripts/x` is seen from the definition; older packages write `Scripts/x`
+/// and mean the root.
+fn likely<'a>(name: &str, places: &'a [String]) -> Option<&'a String> {
+    if name.contains('/') { places.last() } else { places.first() }
 }
 
 /// Operation, implementation and line of what a template or type implements of its interfaces. An operation may be
