@@ -25,7 +25,7 @@ impl Removed {
     pub(crate) fn line(&self, name: &str) -> String {
         let packages = match self.packages {
             0 => String::new(),
-            count => format!(", with {} that nobody else uses", crate::view::count(count, "package")),
+            count => format!(", with {} that nobody else uses", crate::view::words::count(count, "package")),
         };
         format!("vnfinstance/{name} deleted{packages}\n")
     }

@@ -66,7 +66,7 @@ pub(crate) async fn list(global: &Global, args: ListArgs) -> Result<Exit, CliErr
     };
     let (operations, damaged) = env.store.operations(id.as_deref()).await?;
     if damaged > 0 {
-        env.ui.err(&format!("! {} cannot be read and left out\n", crate::view::count(damaged, "operation record")));
+        env.ui.err(&format!("! {} cannot be read and left out\n", crate::view::words::count(damaged, "operation record")));
     }
     match args.output {
         Some(TableOutput::Json | TableOutput::Yaml) => {
@@ -220,7 +220,7 @@ pub(crate) async fn retry(global: &Global, args: RetryArgs) -> Result<Exit, CliE
         down: Vec::new(),
         notes: Vec::new(),
     };
-    env.ui.err(&plan_view::retry(&sheet, operation.operation.kubectl_vnf.target_revision, &env.screen()));
+    env.ui.err(&plan_view::retry(&sheet, &env.screen()));
     if args.change.dry_run != crate::cli::args::DryRun::None {
         return Ok(Exit::Done);
     }

@@ -13,7 +13,6 @@ use crate::engine::outcome::Outcome;
 use crate::engine::precheck::{self, Checked, Problem};
 use crate::engine::session::{EngineError, Session};
 use crate::plan::Contents;
-use crate::plan::sheet::Sheet;
 use crate::record::{OperationState, Verb};
 use crate::view::plan::{MissingKeyLine, PermissionLine};
 use crate::view::{plan as plan_view, progress, result as result_view};
@@ -69,16 +68,16 @@ impl Operating<'_> {
             let checked = self.check(&proposal).await?;
             if only_checks {
                 print(env, self.change.output, sheet, &sheet.name, |screen| {
-                    format!("{}\n{}", plan_view::sheet(sheet, screen), plan_view::checked(&checked, screen))
+                    format!("{}\n{}", plan_view::sheet(sheet, screen), plan_view::checked(checked.accepted, &checked.not_checkable, screen))
                 });
                 return Ok((Exit::Done, None));
             }
-            env.ui.err(&plan_view::checked(&checked, &env.screen()));
+            env.ui.err(&plan_view::checked(checked.accepted, &checked.not_checkable, &env.screen()));
             if !sheet.drift.is_empty() && !interactive && !self.overwrite_drift {
                 let (verb, name) = (sheet.verb, &sheet.name);
                 return Err(CliError::new(format!(
                     "{verb} of {name} would overwrite {} that somebody else made, nothing was written",
-                    crate::view::count(sheet.drift.len(), "change")
+                    crate::view::words::count(sheet.drift.len(), "change")
                 ))
                 .hint("Overwrite them: --overwrite-drift, or answer the question on a terminal"));
             }
@@ -157,7 +156,7 @@ impl Operating<'_> {
         let mut keys = Vec::new();
         let mut permissions = Vec::new();
         let mut others = String::new();
-        let mark = crate::view::style::cross(&screen);
+        let mark = crate::view::style::Mark::Failed.text(&screen).to_string();
         for problem in &problems {
             match problem {
                 Problem::Key { object, vdu, missing, file } => keys.push(MissingKeyLine {
@@ -198,7 +197,7 @@ impl Operating<'_> {
         text.push_str(&others);
         env.ui.err(&format!("{text}\n"));
         let sheet = &proposal.sheet;
-        let count = crate::view::count(problems.len(), "problem");
+        let count = crate::view::words::count(problems.len(), "problem");
         Err(CliError::new(format!("{} of {} refused: {count}, nothing was written", sheet.verb, sheet.name)))
     }
 }

@@ -338,7 +338,7 @@ impl Prepared {
                 let path = self.asked.package_path.as_deref().unwrap_or("PATH");
                 let name = &instance.vnf_instance_name;
                 env.ui.err(&plan_view::refused(&changes, path, name, &env.screen()));
-                let count = crate::view::count(changes.len(), "change");
+                let count = crate::view::words::count(changes.len(), "change");
                 CliError::new(format!("update of {name} refused: {count} of the package cannot be made, nothing was written"))
             }
             Refusal::Package(error) => error.into(),
