@@ -2,8 +2,25 @@
 //! text.
 //!
 //! Text carries colours as ANSI sequences; the stream that it is written to strips them where they are not wanted.
-//! Nothing here reads a clock, a terminal or the cluster, and nothing that came from a cluster or a package gets
-//! here with control characters in it: [`clean`] is applied to every such string.
+//! Nothing here reads a clock, a terminal or the cluster. Whatever came from a cluster or a package passes through
+//! [`style::clean`] on its way into a line, so that no control character ever reaches a terminal.
+//!
+//! Names are never cut: a line that is too long is wrapped between its parts. What explains (reasons, log lines) may
+//! be cut.
+
+pub mod diff;
+pub mod inspect;
+pub mod page;
+pub mod plan;
+pub mod progress;
+pub mod result;
+pub mod show;
+pub mod style;
+pub mod tables;
+pub mod words;
+
+#[cfg(test)]
+mod fixtures;
 
 use jiff::Timestamp;
 

@@ -1,0 +1,1 @@
+//! Values behind the screens that the tests render.

@@ -1,0 +1,286 @@
+//! The plan as a user reads it before agreeing, the question that follows it, and what is left for a retry.
+
+mod blocks;
+mod reasons;
+pub mod refusals;
+
+pub use refusals::{MissingKeyLine, PermissionLine, missing_keys, missing_permissions, refused};
+
+use super::Screen;
+use super::page::Page;
+use super::style::{Mark, Text, bold, clean, dim, join, plain};
+use super::words::{arrow, count, is_other, kinds, pods, sentence, short_id};
+use crate::object::ObjectRef;
+use crate::object::config::is_config;
+use crate::object::workload::WorkloadKind;
+use crate::plan::sheet::Sheet;
+use crate::plan::{Item, ItemState, Step};
+use crate::record::{PackageId, Reason, Verb};
+
+pub(super) use blocks::drift;
+
+/// Column in which the facts of a head begin.
+const FACTS: usize = 13;
+
+/// What is asked for, where, and with which package; then what the user should know. All that there is to say about
+/// an instantiation whose objects the progress shows one by one.
+pub fn head(sheet: &Sheet, screen: &Screen) -> String {
+    let mut page = Page::new(screen);
+    page.list(0, bold(verb(sheet.verb)).pad(FACTS), [who(sheet), place(sheet)], "   ");
+    match sheet.verb {
+        Verb::Instantiate | Verb::Update => package(&mut page, sheet),
+        Verb::Heal | Verb::Terminate => {}
+    }
+    for (index, line) in sheet.record.iter().enumerate() {
+        let label = if index == 0 { bold("Record") } else { Text::empty() };
+        let unset = |value: &str| if value.is_empty() { "(unset)".to_owned() } else { clean(value) };
+        let head = label.pad(FACTS) + line.attribute.as_str() + "  ";
+        page.list(0, head, arrow(&unset(&line.before), &unset(&line.after)), " ");
+    }
+    notes(&mut page, &sheet.notes);
+    page.finish()
+}
+
+/// A whole plan.
+pub fn sheet(sheet: &Sheet, screen: &Screen) -> String {
+    let mut page = Page::new(screen);
+    page.raw(&head(sheet, screen));
+    match sheet.verb {
+        Verb::Heal if is_heal_all(sheet) => blocks::heal_all(&mut page, sheet),
+        Verb::Terminate => blocks::terminate(&mut page, sheet),
+        Verb::Instantiate | Verb::Update | Verb::Heal => {
+            blocks::config(&mut page, sheet);
+            blocks::workloads(&mut page, sheet);
+            blocks::others(&mut page, sheet);
+            blocks::drift(&mut page, &sheet.drift);
+            if sheet.verb == Verb::Update {
+                blocks::deferred(&mut page, sheet);
+                blocks::untouched(&mut page, sheet);
+            }
+            blocks::down(&mut page, sheet);
+        }
+    }
+    page.finish()
+}
+
+/// What a retry still has to do, and what it finds done.
+pub fn retry(sheet: &Sheet, screen: &Screen) -> String {
+    let mut page = Page::new(screen);
+    let what =
+        plain(&format!("{} of ", sheet.verb)) + bold(&sheet.name) + " " + dim(&format!("({})", short_id(&sheet.id)));
+    page.list(0, bold("Retry").pad(FACTS), [what, place(sheet)], "   ");
+    notes(&mut page, &sheet.notes);
+    let mut rows = Vec::new();
+    for state in [ItemState::Done, ItemState::Waiting, ItemState::ToDo] {
+        let (mark, words) = match state {
+            ItemState::Done => (Mark::Done, dim("done before")),
+            ItemState::Waiting => (Mark::Waiting, plain("done before, waiting until ready")),
+            ItemState::ToDo => (Mark::Change, plain("to do")),
+        };
+        let of_state = || sheet.items.iter().filter(|item| item.state == state);
+        let mut row = |label: &str, what: Text| {
+            rows.push(vec![mark.column(screen) + " " + label, what, words.clone()]);
+        };
+        let config: Vec<Text> =
+            of_state().filter(|item| is_config(&item.object)).map(|item| plain(&item.object.name)).collect();
+        if !config.is_empty() {
+            row("config", join(config, ", "));
+        }
+        for item in of_state().filter(|item| !is_config(&item.object)) {
+            row(item.vdu.as_deref().unwrap_or(""), plain(&item.object.to_string()));
+        }
+    }
+    page.rows(2, 6, &rows);
+    page.finish()
+}
+
+/// What the server said to the writes before they are made.
+pub fn checked(accepted: usize, not_checkable: &[ObjectRef], screen: &Screen) -> String {
+    let mut page = Page::new(screen);
+    let facts = [count(accepted, "write") + " accepted", "permissions".into(), "required keys".into(), "sizes".into()];
+    let head = Mark::Done.text(screen) + " checked on the server: ";
+    page.hung(0, 2, head, facts.into_iter().map(Text::from), ", ");
+    if !not_checkable.is_empty() {
+        let head = Mark::Attention.text(screen) + " cannot be checked before the operation made what it needs: ";
+        page.hung(0, 2, head, not_checkable.iter().map(|object| plain(&object.to_string())), ", ");
+    }
+    page.finish()
+}
+
+/// The question before the first write: what happens, how much of it, and where.
+pub fn question(sheet: &Sheet) -> String {
+    let place = clean(&format!("{}/{}", sheet.context, sheet.namespace));
+    let mut parts = Vec::new();
+    match sheet.verb {
+        Verb::Instantiate => parts.push(format!("create {}", count(sheet.items.len(), "object"))),
+        Verb::Terminate => parts.push(format!("delete {}", count(sheet.items.len(), "object"))),
+        Verb::Heal if is_heal_all(sheet) => {
+            parts.push(format!("delete and recreate {}", with_pods(&sheet.workloads().collect::<Vec<_>>())));
+            parts.extend(config_part(sheet));
+            parts.extend(created_part(sheet));
+        }
+        Verb::Heal => {
+            let replaced = sheet.items.iter().map(|item| item.pods.len().max(1)).sum();
+            parts.push(format!("replace {}", count(replaced, "Pod")));
+        }
+        Verb::Update => {
+            parts.extend(config_part(sheet));
+            let (anew, gently): (Vec<_>, Vec<_>) = sheet
+                .workloads()
+                .filter(|item| restarts(item))
+                .partition(|item| matches!(item.step, Step::Recreate { .. }));
+            if !gently.is_empty() {
+                parts.push(format!("restart {}", with_pods(&gently)));
+            }
+            if !anew.is_empty() {
+                parts.push(format!("delete and recreate {}", kinds(anew.iter().map(|item| &item.object))));
+            }
+            parts.extend(created_part(sheet));
+            let deleted = sheet.items.iter().filter(|item| item.step == Step::Delete).count();
+            if deleted > 0 {
+                parts.push(format!("delete {}", count(deleted, "object")));
+            }
+        }
+    }
+    if parts.is_empty() {
+        return format!("Change the record of {}? [y/N] ", clean(&sheet.name));
+    }
+    let last = parts.pop().unwrap_or_default();
+    let text = if parts.is_empty() { last } else { format!("{} and {last}", sentence(&parts)) };
+    let drift = match sheet.drift.len() {
+        0 => String::new(),
+        number => format!(", overwriting {} of others", count(number, "change")),
+    };
+    format!("{} in {place}{drift}? [y/N] ", capital(&text))
+}
+
+fn verb(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Instantiate => "Instantiate",
+        Verb::Update => "Update",
+        Verb::Heal => "Heal",
+        Verb::Terminate => "Terminate",
+    }
+}
+
+fn who(sheet: &Sheet) -> Text {
+    let name = bold(&sheet.name);
+    let id = dim(&format!(" ({})", short_id(&sheet.id)));
+    match sheet.verb {
+        // Its id is not known to anybody yet.
+        Verb::Instantiate => name,
+        Verb::Heal if is_heal_all(sheet) => name + id + ", all VDUs",
+        _ => name + id,
+    }
+}
+
+fn place(sheet: &Sheet) -> Text {
+    plain(&format!("context {}, namespace {}", sheet.context, sheet.namespace))
+}
+
+fn package(page: &mut Page<'_>, sheet: &Sheet) {
+    let Some(after) = &sheet.package_after else { return };
+    let mut facts = vec![plain(&title(sheet.package_before.as_ref(), after))];
+    facts.push(dim(&identity(sheet.package_before.as_ref(), after)));
+    facts.push(match sheet.digests_checked {
+        None => plain("stored in the cluster"),
+        Some(0) => plain("without file digests"),
+        Some(1) => plain("1 digest matches"),
+        Some(number) => plain(&format!("{number} digests match")),
+    });
+    page.list(0, bold("Package").pad(FACTS), facts, "   ");
+    if sheet.verb == Verb::Instantiate {
+        let vdus = sheet.items.iter().filter(|item| item.vdu.is_some()).count();
+        page.line(FACTS, format!("{}, {}", count(vdus, "VDU"), count(sheet.items.len(), "object")));
+    }
+}
+
+/// `Company / Sample VNF 1.0`, and `-> 1.1` where the version changes.
+fn title(before: Option<&PackageId>, after: &PackageId) -> String {
+    match before {
+        Some(before) if !before.same_product(after) => format!("{} -> {}", before.title(), after.title()),
+        Some(before) if before.software_version != after.software_version => {
+            format!("{} -> {}", before.title(), after.software_version)
+        }
+        _ => after.title(),
+    }
+}
+
+/// The ids that tell the two packages apart: VNFD ids, or digests where the ids are equal.
+fn identity(before: Option<&PackageId>, after: &PackageId) -> String {
+    let id = |package: &PackageId| package_id(&package.vnfd_id).to_owned();
+    match before {
+        Some(before) if before.vnfd_id != after.vnfd_id => {
+            let (old, new) = (id(before), id(after));
+            if old == new { format!("{} -> {}", before.vnfd_id, after.vnfd_id) } else { format!("{old} -> {new}") }
+        }
+        Some(before) if before.digest != after.digest => {
+            format!("{}, sha256:{} -> {}", id(after), before.short_digest(), after.short_digest())
+        }
+        Some(_) => format!("{} as now", id(after)),
+        None => id(after),
+    }
+}
+
+/// A VNFD id for a line: UUIDs by their first digits, anything else whole.
+pub(super) fn package_id(vnfd_id: &str) -> &str {
+    let uuid = vnfd_id.len() == 36 && vnfd_id.chars().all(|c| c == '-' || c.is_ascii_hexdigit());
+    if uuid { short_id(vnfd_id) } else { vnfd_id }
+}
+
+fn notes(page: &mut Page<'_>, notes: &[String]) {
+    for note in notes {
+        page.paragraph(0, plain("note: "), note);
+    }
+}
+
+/// Everything is made anew from the package.
+fn is_heal_all(sheet: &Sheet) -> bool {
+    sheet.verb == Verb::Heal && sheet.items.iter().any(|item| item.reasons.contains(&Reason::Anew))
+}
+
+/// Whether Pods that run now restart or go.
+fn restarts(item: &Item) -> bool {
+    match &item.step {
+        Step::RollOut { .. } | Step::ReplacePods { .. } | Step::InPlace { .. } | Step::Respawn { .. } => true,
+        Step::Recreate { uid, .. } => !uid.is_empty(),
+        Step::Create | Step::Config { .. } | Step::Delete => false,
+    }
+}
+
+/// Whether something comes that is not there.
+fn creates(item: &Item) -> bool {
+    matches!(&item.step, Step::Create) || matches!(&item.step, Step::Recreate { uid, .. } if uid.is_empty())
+}
+
+fn with_pods(items: &[&Item]) -> String {
+    let workloads = count(items.len(), "workload");
+    match pods(items.iter().copied()) {
+        0 => workloads,
+        number => format!("{workloads} ({})", count(number, "Pod")),
+    }
+}
+
+fn config_part(sheet: &Sheet) -> Option<String> {
+    let changed = sheet.config().filter(|item| matches!(item.step, Step::Config { .. })).count();
+    (changed > 0).then(|| format!("change {}", count(changed, "config object")))
+}
+
+fn created_part(sheet: &Sheet) -> Option<String> {
+    let created = sheet.items.iter().filter(|item| creates(item)).count();
+    (created > 0).then(|| format!("create {}", count(created, "object")))
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().collect::<String>() + chars.as_str()).unwrap_or_default()
+}
+
+/// VDUs first, as the items stand, then what has none.
+fn is_workload(item: &&Item) -> bool {
+    WorkloadKind::of(&item.object).is_some()
+}
+
+fn is_rest(item: &&Item) -> bool {
+    is_other(&item.object)
+}
