@@ -70,7 +70,8 @@ impl Ui {
 fn width() -> usize {
     let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let terminal = || {
-        let size = terminal_size::terminal_size_of(io::stderr()).or_else(|| terminal_size::terminal_size_of(io::stdout()));
+        let size =
+            terminal_size::terminal_size_of(io::stderr()).or_else(|| terminal_size::terminal_size_of(io::stdout()));
         size.map(|(width, _)| usize::from(width.0))
     };
     columns.or_else(terminal).unwrap_or(DEFAULT_WIDTH).clamp(60, MAX_WIDTH)

@@ -6,12 +6,11 @@ use crate::cli::args::Global;
 use crate::cli::error::{CliError, Exit};
 use crate::engine::operation::Proposal;
 use crate::engine::session::Session;
-use crate::object::config::{data, is_config};
 use crate::object::ObjectRef;
+use crate::object::config::{data, is_config};
 use crate::plan::Contents;
-use crate::record::Reason;
+use crate::view::diff as diff_view;
 use crate::view::diff::{KeyDiff, ObjectDiff, Shown};
-use crate::view::{diff as diff_view, words};
 use serde_json::Value;
 
 /// Show what an update would change, value by value
@@ -59,18 +58,8 @@ fn changes(proposal: &Proposal, prepared: &Prepared) -> Result<Vec<ObjectDiff>, 
     for item in &proposal.sheet.items {
         let before = live.get(&item.object).cloned().unwrap_or(Value::Null);
         let after = wanted(proposal, &prepared.contents, &item.object)?;
-        let images = item.reasons.iter().filter_map(|reason| match reason {
-            Reason::Image { container, before, after } => Some((container.clone(), before.clone(), after.clone())),
-            _ => None,
-        });
         let keys = if is_config(&item.object) { key_diffs(&item.object, &before, &after) } else { Vec::new() };
-        changes.push(ObjectDiff {
-            object: item.object.clone(),
-            vdu: item.vdu.clone(),
-            restarts: restarted_by(proposal, &item.object),
-            keys,
-            images: images.collect(),
-        });
+        changes.push(ObjectDiff { object: item.object.clone(), vdu: item.vdu.clone(), keys });
     }
     Ok(changes)
 }
@@ -80,13 +69,6 @@ fn wanted(proposal: &Proposal, contents: &Contents, object: &ObjectRef) -> Resul
         Some(state) => Ok(contents.content(state)?),
         None => Ok(Value::Null),
     }
-}
-
-/// VDUs, or workloads without one, that restart because of a ConfigMap or Secret.
-fn restarted_by(proposal: &Proposal, config: &ObjectRef) -> Vec<String> {
-    let uses = |reason: &Reason| matches!(reason, Reason::Key { config: used, .. } if used == config);
-    let items = proposal.sheet.items.iter().filter(|item| item.reasons.iter().any(uses));
-    items.map(|item| words::label(item.vdu.as_deref(), &item.object)).collect()
 }
 
 fn key_diffs(object: &ObjectRef, before: &Value, after: &Value) -> Vec<KeyDiff> {

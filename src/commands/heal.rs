@@ -92,7 +92,8 @@ pub(crate) async fn run(global: &Global, args: HealArgs) -> Result<Exit, CliErro
             }
             None => {
                 let number = instance.kubectl_vnf.last_revision + 1;
-                heal::all(&current, &contents, &live, number, &operation_id, env.cluster.now()).map_err(CliError::new)?
+                heal::all(&current, &contents, &live, number, &operation_id, env.cluster.now())
+                    .map_err(CliError::new)?
             }
         };
         let journal = Journal {
@@ -111,7 +112,8 @@ pub(crate) async fn run(global: &Global, args: HealArgs) -> Result<Exit, CliErro
             live: &live,
         })?;
         // With --all, what was deferred comes into force: it is what the plan is about.
-        let in_force = if targets.is_none() { deferred(&current, &contents).map_err(CliError::new)? } else { Vec::new() };
+        let in_force =
+            if targets.is_none() { deferred(&current, &contents).map_err(CliError::new)? } else { Vec::new() };
         let vdus = Vdus::of(&target, &contents);
         let sheet = Sheet {
             verb: Verb::Heal,

@@ -185,9 +185,12 @@ async fn existing(env: &Env, name: &str) -> Result<Option<Stored>, CliError> {
     let session = Session::of(&env.cluster, &env.store, stored).await?;
     session.require_free()?;
     if session.instance().instantiation_state == InstantiationState::Instantiated {
-        return Err(CliError::new(format!("a VNF instance {name:?} exists in namespace {} and is INSTANTIATED", env.store.namespace()))
-            .hint(format!("Look at it: kubectl vnf show {name}"))
-            .hint(format!("Change it:  kubectl vnf update {name} --package PATH")));
+        return Err(CliError::new(format!(
+            "a VNF instance {name:?} exists in namespace {} and is INSTANTIATED",
+            env.store.namespace()
+        ))
+        .hint(format!("Look at it: kubectl vnf show {name}"))
+        .hint(format!("Change it:  kubectl vnf update {name} --package PATH")));
     }
     Ok(Some(session.stored))
 }
@@ -283,9 +286,10 @@ impl Plan {
     fn record_change(&self) -> RecordChange {
         let level = self.level.as_ref().and_then(|id| self.flavour.levels.iter().find(|level| level.id == *id));
         let info = |aspect_id: &str, scale_level: u32| ScaleInfo { aspect_id: aspect_id.to_owned(), scale_level };
-        let status = self.flavour.aspects.iter().map(|aspect| {
-            info(&aspect.id, level.and_then(|level| level.scale.get(&aspect.id)).copied().unwrap_or(0))
-        });
+        let status =
+            self.flavour.aspects.iter().map(|aspect| {
+                info(&aspect.id, level.and_then(|level| level.scale.get(&aspect.id)).copied().unwrap_or(0))
+            });
         let highest = self.flavour.aspects.iter().map(|aspect| info(&aspect.id, aspect.max_scale_level));
         RecordChange {
             scale_status: Some(status.collect()),

@@ -1,20 +1,22 @@
 //! `op`: operations listed, shown, and finished when they stopped half way.
 
 use super::env::{Env, by};
-use super::operate::{go_on, options, print};
+use super::operate::{go_on, options, print, ways_out};
 use crate::cli::args::{Change, Global, Output, TableOutput};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::signal::stop_requests;
 use crate::cluster::store::StoredOperation;
 use crate::engine::operation::{give_up, plan_items, resume, wait_out_lock};
+use crate::engine::outcome::FailureLine;
 use crate::engine::session::{EngineError, Session, Standing};
 use crate::object::mask::printable_line;
 use crate::plan::derive::fail::reached;
-use crate::plan::sheet::Sheet;
-use crate::plan::{Contents, Vdus};
+use crate::plan::derive::update::{Deferred, deferred};
+use crate::plan::sheet::{Sheet, Untouched, untouched};
+use crate::plan::{Contents, Item, ItemState, Vdus};
 use crate::record::instance::InstantiationState;
-use crate::record::{OperationState, Revision, Verb, names};
-use crate::view::show::OperationSheet;
+use crate::record::{Journal, OperationState, Revision, Verb, names};
+use crate::view::show::{OperationLine, OperationSheet};
 use crate::view::tables::OperationRow;
 use crate::view::{plan as plan_view, show as show_view, tables};
 
@@ -66,7 +68,10 @@ pub(crate) async fn list(global: &Global, args: ListArgs) -> Result<Exit, CliErr
     };
     let (operations, damaged) = env.store.operations(id.as_deref()).await?;
     if damaged > 0 {
-        env.ui.err(&format!("! {} cannot be read and left out\n", crate::view::words::count(damaged, "operation record")));
+        env.ui.err(&format!(
+            "! {} cannot be read and left out\n",
+            crate::view::words::count(damaged, "operation record")
+        ));
     }
     match args.output {
         Some(TableOutput::Json | TableOutput::Yaml) => {
@@ -91,10 +96,11 @@ pub(crate) async fn list(global: &Global, args: ListArgs) -> Result<Exit, CliErr
         .iter()
         .map(|StoredOperation { operation, .. }| OperationRow {
             id: operation.id.clone(),
-            verb: operation.kubectl_vnf.verb,
-            state: operation.operation_state,
-            source: operation.kubectl_vnf.source_revision,
-            target: operation.kubectl_vnf.target_revision,
+            instance: None,
+            verb: operation.kubectl_vnf.verb.to_string(),
+            state: operation.operation_state.to_string(),
+            source_revision: operation.kubectl_vnf.source_revision,
+            target_revision: operation.kubectl_vnf.target_revision,
             started: operation.start_time,
             took: operation
                 .operation_state
@@ -116,29 +122,66 @@ pub(crate) async fn show(global: &Global, args: ShowArgs) -> Result<Exit, CliErr
         return Ok(Exit::Done);
     }
     let evidence = env.store.evidence(&stored.operation.id).await?;
-    let failures = evidence.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-    let instance = env.store.find(&stored.operation.vnf_instance_id).await?.instance;
-    let session = Session::open(&env.cluster, &env.store, &instance.id).await?;
-    // What it touches can be told in full only while its packages are at hand.
-    let mut contents = Contents::default();
+    let failures: Vec<FailureLine> = evidence.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    let session = Session::open(&env.cluster, &env.store, &stored.operation.vnf_instance_id).await?;
+    let mut operation = stored.operation.clone();
+    let mut ways = Vec::new();
+    let name = session.instance().vnf_instance_name.clone();
+    if let Standing::Unfinished { operation: open, .. } = &session.standing {
+        if open.operation.id == operation.id {
+            // Its process may be gone without having said so.
+            operation.enter(OperationState::FailedTemp, operation.state_entered_time);
+            ways = ways_out(operation.kubectl_vnf.verb, &name);
+        }
+    }
     let journal = &stored.journal;
-    let revisions: Vec<&Revision> = journal.source.iter().chain(&journal.target).collect();
-    let _ = session.load(&revisions, &mut contents).await;
-    let vdus = revisions.last().map(|revision| Vdus::of(revision, &contents)).unwrap_or_default();
-    let open = matches!(&session.standing, Standing::Unfinished { operation, .. } if operation.operation.id == stored.operation.id);
-    let interrupted = matches!(session.standing, Standing::Unfinished { interrupted: true, .. }) && open;
+    let (items, untouched, deferred) = match in_scope(&session, journal).await {
+        Ok(found) => found,
+        Err(error) => {
+            env.ui.err(&format!("! what it touches cannot be read: {}\n", printable_line(&error.message)));
+            (Vec::new(), Vec::new(), Vec::new())
+        }
+    };
+    let lines: Vec<OperationLine> = items
+        .into_iter()
+        .map(|mut item| {
+            let failed = failures.iter().any(|line| line.object == item.object && !line.consequence);
+            if operation.operation_state == OperationState::Completed {
+                item.state = ItemState::Done;
+            }
+            OperationLine::of(&item, failed && operation.operation_state != OperationState::Completed)
+        })
+        .collect();
     let sheet = OperationSheet {
-        operation: stored.operation.clone(),
-        journal: stored.journal.clone(),
-        name: instance.vnf_instance_name.clone(),
-        namespace: env.store.namespace().to_owned(),
-        vdus,
-        failures,
-        open,
-        interrupted,
+        operation: &operation,
+        journal,
+        instance: &name,
+        namespace: env.store.namespace(),
+        lines: &lines,
+        untouched: &untouched,
+        deferred: &deferred,
+        failures: &failures,
+        ways_out: &ways,
     };
     env.ui.out(&show_view::operation(&sheet, &env.screen()));
     Ok(Exit::Done)
+}
+
+/// What an operation touches as it is now, what it leaves alone, and what it defers.
+async fn in_scope(
+    session: &Session,
+    journal: &Journal,
+) -> Result<(Vec<Item>, Vec<Untouched>, Vec<Deferred>), CliError> {
+    let revisions: Vec<&Revision> = journal.source.iter().chain(&journal.target).collect();
+    let mut contents = Contents::default();
+    let (loaded, observer) =
+        futures::future::join(session.load(&revisions, &mut contents), session.observe(&revisions)).await;
+    loaded?;
+    let items = plan_items(journal, &contents, &observer?)?;
+    let Some(target) = &journal.target else { return Ok((items, Vec::new(), Vec::new())) };
+    let rest = untouched(target, &items, &Vdus::of(target, &contents));
+    let waiting = deferred(target, &contents).map_err(CliError::new)?;
+    Ok((items, rest, waiting))
 }
 
 /// An operation by id, by the beginning of its id, or the last one of an instance.
@@ -262,7 +305,11 @@ pub(crate) async fn fail(global: &Global, args: FailArgs) -> Result<Exit, CliErr
     let name = &session.instance().vnf_instance_name;
     let now = match (session.instance().instantiation_state, session.instance().current()) {
         (InstantiationState::Instantiated, Some(current)) => {
-            format!("the record says what the cluster has: revision {}, package {}", current.number, current.package.short_digest())
+            format!(
+                "the record says what the cluster has: revision {}, package {}",
+                current.number,
+                current.package.short_digest()
+            )
         }
         _ => "nothing is instantiated".to_owned(),
     };

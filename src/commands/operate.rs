@@ -68,7 +68,11 @@ impl Operating<'_> {
             let checked = self.check(&proposal).await?;
             if only_checks {
                 print(env, self.change.output, sheet, &sheet.name, |screen| {
-                    format!("{}\n{}", plan_view::sheet(sheet, screen), plan_view::checked(checked.accepted, &checked.not_checkable, screen))
+                    format!(
+                        "{}\n{}",
+                        plan_view::sheet(sheet, screen),
+                        plan_view::checked(checked.accepted, &checked.not_checkable, screen)
+                    )
                 });
                 return Ok((Exit::Done, None));
             }
@@ -112,16 +116,8 @@ impl Operating<'_> {
                 Begun::Ready(operation, lock) => {
                     let form = self.change.progress;
                     let printer = tokio::spawn(print_events(env.ui.clone(), env.screen(), form, receiver));
-                    let outcome = carry_out(
-                        self.session,
-                        *operation,
-                        lock,
-                        self.contents,
-                        self.observer,
-                        &events,
-                        options,
-                    )
-                    .await;
+                    let outcome =
+                        carry_out(self.session, *operation, lock, self.contents, self.observer, &events, options).await;
                     drop(events);
                     let _ = printer.await;
                     let outcome = outcome?;
@@ -183,7 +179,9 @@ impl Operating<'_> {
                     others.push_str(&format!("{mark} {object}{file}\n    {error}\n"));
                 }
                 Problem::Foreign { object, owner } => {
-                    others.push_str(&format!("{mark} {object} exists and is not this instance's: it belongs to {owner}\n"));
+                    others.push_str(&format!(
+                        "{mark} {object} exists and is not this instance's: it belongs to {owner}\n"
+                    ));
                 }
             }
         }
@@ -256,16 +254,15 @@ fn conclude(env: &Env, change: &Change, outcome: &Outcome) -> Exit {
     if change.output == Some(Output::Json) || change.output == Some(Output::Yaml) {
         print(env, change.output, outcome, &outcome.name, |_| String::new());
     }
-    env.ui.err(&result_view::failed(outcome, &ways_out(outcome), &screen));
+    env.ui.err(&result_view::failed(outcome, &ways_out(outcome.verb, &outcome.name), &screen));
     let interrupted = outcome.failures.iter().any(|failure| failure.what == "interrupted");
     let own_fault = outcome.failures.iter().any(|failure| !failure.consequence);
     if interrupted && !own_fault { Exit::Interrupted } else { Exit::Unfinished }
 }
 
-/// What an operation in FAILED_TEMP takes.
-fn ways_out(outcome: &Outcome) -> Vec<(String, String)> {
-    let name = &outcome.name;
-    let keep = match outcome.verb {
+/// What an operation in FAILED_TEMP takes: commands, and what each does.
+pub fn ways_out(verb: Verb, name: &str) -> Vec<(String, String)> {
+    let keep = match verb {
         Verb::Instantiate => "keep what is there; terminate removes it",
         Verb::Update => "keep it so, then update with a corrected package",
         Verb::Heal | Verb::Terminate => "keep it so",
@@ -292,4 +289,3 @@ pub fn print<T: Serialize>(
     };
     env.ui.out(&text);
 }
-

@@ -22,9 +22,8 @@ fn read<T: for<'de> Deserialize<'de>>(path: &str, known: &[&str]) -> Result<(T, 
         std::fs::File::open(path).and_then(|file| file.take(LIMIT).read_to_end(&mut bytes))
     };
     outcome.map_err(|error| CliError::new(format!("{path}: {error}")))?;
-    let value = yaml::value(&bytes).map_err(|error| {
-        CliError::new(format!("{path}:{}:{}: {}", error.line, error.column, error.message))
-    })?;
+    let value = yaml::value(&bytes)
+        .map_err(|error| CliError::new(format!("{path}:{}:{}: {}", error.line, error.column, error.message)))?;
     let Some(fields) = value.as_object() else {
         return Err(CliError::new(format!("{path}: the request must be one JSON or YAML object")));
     };
@@ -34,8 +33,7 @@ fn read<T: for<'de> Deserialize<'de>>(path: &str, known: &[&str]) -> Result<(T, 
     });
     let notes = notes.collect();
     let request = serde_json::from_value(value.clone()).map_err(|error| {
-        CliError::new(format!("{path}: {error}"))
-            .hint(format!("Known fields: {}", known.join(", ")))
+        CliError::new(format!("{path}: {error}")).hint(format!("Known fields: {}", known.join(", ")))
     })?;
     Ok((request, notes))
 }
@@ -175,11 +173,8 @@ pub fn package_id(package: &Package) -> PackageId {
 /// What there is to note about a package before it is used: warnings, and scripts that will not run.
 pub fn package_notes(package: &Package) -> Vec<String> {
     let scripts = package.scripts.iter().map(|script| {
-        let built_in = if script.operation.starts_with("modify_information") {
-            ", the container update is built in"
-        } else {
-            ""
-        };
+        let built_in =
+            if script.operation.starts_with("modify_information") { ", the container update is built in" } else { "" };
         format!("script {} is never run{built_in}", script.name)
     });
     scripts.collect()

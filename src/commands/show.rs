@@ -11,7 +11,7 @@ use crate::plan::derive::heal::vnfcs;
 use crate::plan::derive::update::deferred;
 use crate::plan::{Contents, Live, Vdus, live_images};
 use crate::record::{Instance, OperationState, Revision};
-use crate::view::show::{self, ShowSheet, WorkloadRow};
+use crate::view::show::{self, ShowRow, ShowSheet};
 use serde_json::{Value, json};
 
 /// Show a VNF instance: what it is, its VDUs and VNFCs, what is deferred, its revisions
@@ -58,12 +58,12 @@ pub(crate) async fn run(global: &Global, args: ShowArgs) -> Result<Exit, CliErro
         print(&env, args.output, &value, &instance.vnf_instance_name, |_| String::new());
         return Ok(Exit::Done);
     }
-    let sheet = ShowSheet { instance: &instance, workloads: rows, deferred: waiting };
+    let sheet = ShowSheet { instance: &instance, namespace: env.store.namespace(), rows: &rows, deferred: &waiting };
     env.ui.out(&show::instance(&sheet, &env.screen()));
     Ok(Exit::Done)
 }
 
-fn workload_rows(current: &Revision, contents: &Contents, live: &Live) -> Vec<WorkloadRow> {
+fn workload_rows(current: &Revision, contents: &Contents, live: &Live) -> Vec<ShowRow> {
     let vdus = Vdus::of(current, contents);
     let all = vnfcs(current, contents, live);
     let mut states: Vec<_> =
@@ -71,9 +71,9 @@ fn workload_rows(current: &Revision, contents: &Contents, live: &Live) -> Vec<Wo
     states.sort_by_key(|state| vdus.position(&state.reference));
     states
         .into_iter()
-        .map(|state| WorkloadRow {
+        .map(|state| ShowRow {
             vdu: vdus.id(&state.reference).map(ToOwned::to_owned),
-            object: state.reference.clone(),
+            workload: state.reference.clone(),
             images: live.get(&state.reference).map(live_images).unwrap_or_default().into_values().collect(),
             vnfcs: all.iter().filter(|vnfc| vnfc.workload == state.reference).map(|vnfc| vnfc.id.clone()).collect(),
         })

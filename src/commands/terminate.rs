@@ -65,10 +65,8 @@ pub(crate) async fn run(global: &Global, args: TerminateArgs) -> Result<Exit, Cl
         let instance = session.instance();
         let current = super::update::require_current(instance)?.clone();
         let live = observer.live();
-        let scope = Scope {
-            delete: current.objects.iter().map(|state| state.reference.clone()).collect(),
-            ..Scope::default()
-        };
+        let scope =
+            Scope { delete: current.objects.iter().map(|state| state.reference.clone()).collect(), ..Scope::default() };
         let journal = Journal {
             snapshot: snapshot(&current, &live),
             source: Some(current.clone()),

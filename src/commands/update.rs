@@ -138,9 +138,8 @@ impl Asked {
 
     /// The record's new attributes, merged; what stays equal is left out.
     fn record_change(&self, instance: &Instance) -> RecordChange {
-        let merged = |old: &Value, patch: &Option<Value>| {
-            patch.as_ref().map(|patch| merge(old, patch)).filter(|new| new != old)
-        };
+        let merged =
+            |old: &Value, patch: &Option<Value>| patch.as_ref().map(|patch| merge(old, patch)).filter(|new| new != old);
         let description = self.request.vnf_instance_description.as_ref().map(|value| value.as_str().unwrap_or(""));
         let old_description = instance.vnf_instance_description.as_deref().unwrap_or("");
         RecordChange {
@@ -230,17 +229,16 @@ impl Prepared {
                 let running = &current.package;
                 if let Some(wanted) = asked.request.vnfd_id.as_ref().filter(|wanted| **wanted != running.vnfd_id) {
                     let path = asked.request_path.as_deref().unwrap_or("the request");
-                    return Err(CliError::new(format!("{path}: vnfdId is {wanted}, and no package of that id was named"))
-                        .hint("Name it with --package PATH"));
+                    return Err(CliError::new(format!(
+                        "{path}: vnfdId is {wanted}, and no package of that id was named"
+                    ))
+                    .hint("Name it with --package PATH"));
                 }
                 running.clone()
             }
         };
-        let (loaded, observer) = futures::future::join(
-            session.load(&[&current], &mut contents),
-            session.observe(&[&current]),
-        )
-        .await;
+        let (loaded, observer) =
+            futures::future::join(session.load(&[&current], &mut contents), session.observe(&[&current])).await;
         loaded?;
         let observer = observer?;
         Ok(Self { contents, observer, asked, package, digests_checked, operation_id: new_id() })
@@ -256,9 +254,10 @@ impl Prepared {
     pub(crate) fn propose(&self, env: &Env, session: &Session) -> Result<Proposal, CliError> {
         let instance = session.instance();
         let current = require_current(instance)?;
-        let package = self.contents.package(&self.package.digest).ok_or_else(|| {
-            CliError::new(format!("package sha256:{} is not at hand", self.package.short_digest()))
-        })?;
+        let package = self
+            .contents
+            .package(&self.package.digest)
+            .ok_or_else(|| CliError::new(format!("package sha256:{} is not at hand", self.package.short_digest())))?;
         let request = update::Request {
             current,
             package,
@@ -339,7 +338,9 @@ impl Prepared {
                 let name = &instance.vnf_instance_name;
                 env.ui.err(&plan_view::refused(&changes, path, name, &env.screen()));
                 let count = crate::view::words::count(changes.len(), "change");
-                CliError::new(format!("update of {name} refused: {count} of the package cannot be made, nothing was written"))
+                CliError::new(format!(
+                    "update of {name} refused: {count} of the package cannot be made, nothing was written"
+                ))
             }
             Refusal::Package(error) => error.into(),
             other => CliError::new(other).hint("Nothing was written"),
@@ -375,10 +376,9 @@ fn record_lines(instance: &Instance, change: &RecordChange) -> Vec<RecordLine> {
     let description = instance.vnf_instance_description.as_deref().unwrap_or("");
     line("vnfInstanceDescription", description, change.description.as_deref());
     // Maps are long: that they change is enough here, `show -o json` has them.
-    for (attribute, new) in [
-        ("extensions", &change.extensions),
-        ("vnfConfigurableProperties", &change.configurable_properties),
-    ] {
+    for (attribute, new) in
+        [("extensions", &change.extensions), ("vnfConfigurableProperties", &change.configurable_properties)]
+    {
         line(attribute, "", new.as_ref().map(|_| "changed"));
     }
     lines

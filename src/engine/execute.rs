@@ -147,7 +147,11 @@ fn report(failures: Vec<Failure>, shared: Shared) -> Report {
 }
 
 /// Runs tasks in parallel; after the first failure the others have [`AFTER_FAILURE`] to come to an end.
-async fn run(tasks: impl Iterator<Item = impl Future<Output = Result<(), Failure>>>, shared: &Shared, failures: &mut Vec<Failure>) {
+async fn run(
+    tasks: impl Iterator<Item = impl Future<Output = Result<(), Failure>>>,
+    shared: &Shared,
+    failures: &mut Vec<Failure>,
+) {
     let mut running: FuturesUnordered<_> = tasks.collect();
     let mut halt_at: Option<Instant> = None;
     loop {
@@ -262,9 +266,7 @@ impl Task<'_> {
                 let Some(found) = live.get(object) else { return Look::Wait("it is not there".into()) };
                 let before = self.work.journal.snapshot.get(&object.name).filter(|b| b.snapshot.uid == uid(found));
                 let readiness = match (restarted.is_empty(), before) {
-                    (false, Some(before)) => {
-                        health::pod_restarted(found, &before.snapshot, &restarted, generation)
-                    }
+                    (false, Some(before)) => health::pod_restarted(found, &before.snapshot, &restarted, generation),
                     _ => ready(live, object, found, marker),
                 };
                 match readiness {
@@ -678,7 +680,12 @@ impl Task<'_> {
 
     /// The trouble of a Pod of this item, or of its controller, that will not be borne any longer. Pods that are
     /// about to be replaced do not count.
-    fn trouble(&self, live: &Live, patient: &mut Patient, now: Duration) -> Option<(Value, crate::object::trouble::Trouble)> {
+    fn trouble(
+        &self,
+        live: &Live,
+        patient: &mut Patient,
+        now: Duration,
+    ) -> Option<(Value, crate::object::trouble::Trouble)> {
         let object = &self.item.object;
         let marker = match &self.item.step {
             Step::RollOut { .. } | Step::ReplacePods { .. } => self.marker(),
@@ -734,7 +741,11 @@ fn summary(live: &Live, object: &ObjectRef, before: Option<&crate::object::pod::
         let restarts = |snapshot: &crate::object::pod::Snapshot| -> u64 {
             snapshot.containers.values().map(|container| container.restarts).sum()
         };
-        text.push_str(&format!(", restarts {} -> {}", restarts(before), restarts(&crate::object::pod::Snapshot::of(pod))));
+        text.push_str(&format!(
+            ", restarts {} -> {}",
+            restarts(before),
+            restarts(&crate::object::pod::Snapshot::of(pod))
+        ));
     }
     text
 }

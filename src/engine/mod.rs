@@ -8,8 +8,8 @@
 //!
 //! What is to be done is decided in `plan`; how it looks, in `view`.
 
-pub mod evidence;
 pub mod events;
+pub mod evidence;
 pub mod execute;
 pub mod failure;
 pub mod lock;

@@ -244,7 +244,9 @@ pub async fn carry_out(
         }
         failures.append(&mut proof.off);
     }
-    if let Some(Cause::Lock(LockError::Lost(by))) = failures.iter().map(|failure| &failure.cause).find(|cause| matches!(cause, Cause::Lock(LockError::Lost(_)))) {
+    if let Some(Cause::Lock(LockError::Lost(by))) =
+        failures.iter().map(|failure| &failure.cause).find(|cause| matches!(cause, Cause::Lock(LockError::Lost(_))))
+    {
         // Whoever took over writes from here on.
         return Err(EngineError::Lock(LockError::Lost(by.clone())));
     }
@@ -340,7 +342,9 @@ pub async fn give_up(
     let before: BTreeSet<String> = session.instance().packages().into_iter().map(ToOwned::to_owned).collect();
     update_record(session, |instance| instance.conclude(&ended, &journal, reached.as_ref())).await?;
     session.store.save_operation(&mut operation).await?;
-    if let Some(name) = operation.journal.record.name.as_ref().filter(|name| **name != session.instance().vnf_instance_name) {
+    if let Some(name) =
+        operation.journal.record.name.as_ref().filter(|name| **name != session.instance().vnf_instance_name)
+    {
         session.store.release_name(&session.instance().id, name).await?;
     }
     tidy(session, &before).await;

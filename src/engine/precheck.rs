@@ -298,8 +298,7 @@ async fn try_item(question: &Question<'_>, made: &Made, item: &Item) -> Result<T
     };
     let result = match (&item.step, desired) {
         (Step::Create, Some(desired)) => Some(question.cluster.create(&desired, Run::Dry).await),
-        (Step::Recreate { .. }, Some(mut desired))
-        | (Step::Config { replace: Some(_), .. }, Some(mut desired)) => {
+        (Step::Recreate { .. }, Some(mut desired)) | (Step::Config { replace: Some(_), .. }, Some(mut desired)) => {
             // The old one is still there: the new one is tried under another name.
             let name: String = object.name.chars().take(200).collect();
             desired["metadata"]["name"] = Value::String(format!("{}-vnf-check", name.trim_end_matches(['.', '-'])));
@@ -312,7 +311,9 @@ async fn try_item(question: &Question<'_>, made: &Made, item: &Item) -> Result<T
         (Step::InPlace { mark, patch: images, .. }, _) => patch([images.clone(), mark.clone()].concat()).await,
         _ => None,
     };
-    let refused = |error| Tried::Problem(Problem::Refused { object: object.clone(), file: state.map(|s| s.source.file.clone()), error });
+    let refused = |error| {
+        Tried::Problem(Problem::Refused { object: object.clone(), file: state.map(|s| s.source.file.clone()), error })
+    };
     Ok(match result {
         None => Tried::Nothing,
         Some(Ok(_)) => Tried::Accepted,

@@ -193,7 +193,9 @@ pub fn snapshot(revision: &Revision, live: &crate::plan::Live) -> BTreeMap<Strin
     let mut snapshot = BTreeMap::new();
     for state in &revision.objects {
         for pod in live.pods_of(&state.reference) {
-            let Some(name) = text(pod, "/metadata/name").filter(|_| active(pod) && !uid(pod).is_empty()) else { continue };
+            let Some(name) = text(pod, "/metadata/name").filter(|_| active(pod) && !uid(pod).is_empty()) else {
+                continue;
+            };
             let before = PodBefore { workload: state.reference.clone(), snapshot: Snapshot::of(pod) };
             snapshot.insert(name.to_owned(), before);
         }
