@@ -37,6 +37,8 @@ const AFTER_FAILURE: Duration = Duration::from_secs(10);
 const REFRESH: Duration = Duration::from_secs(1);
 /// Pauses between tries of a write that broke on its way.
 const RETRIES: [Duration; 3] = [Duration::from_millis(200), Duration::from_millis(500), Duration::from_secs(1)];
+/// How long a state must last to be told.
+const TELL_AFTER: Duration = Duration::from_secs(1);
 /// How often a blocked eviction, or a deletion that nothing watches, is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -641,7 +643,10 @@ impl Task<'_> {
         let mut halt = self.shared.halt.subscribe();
         let mut patient = Patient::new(work.verb != Verb::Instantiate);
         let begin = Instant::now();
-        let mut told = String::new();
+        // What it waits for is told once it has lasted: on the way to being ready a workload passes through many
+        // states that nobody needs to read about.
+        let mut reason = String::new();
+        let mut tell_at = None;
         loop {
             changes.mark_unchanged();
             let (waiting, trouble) = {
@@ -656,18 +661,24 @@ impl Task<'_> {
                 let evidence = evidence::collect(work.cluster, &culprit, &trouble, work.mask).await;
                 return Err(self.fail(Cause::Trouble(Box::new(evidence))));
             }
-            if waiting != told {
-                self.tell(EventKind::Waiting(waiting.clone()));
-                told.clone_from(&waiting);
+            if waiting != reason {
+                reason.clone_from(&waiting);
+                tell_at = Some(Instant::now() + TELL_AFTER);
             }
-            let next = patient.next_deadline().map_or(work.deadline, |after| (begin + after).min(work.deadline));
+            let patience = patient.next_deadline().map_or(work.deadline, |after| begin + after);
+            let next = [Some(patience), tell_at, Some(work.deadline)].into_iter().flatten().min();
             tokio::select! {
                 // The sender lives as long as the observer, which outlives this wait.
                 _ = changes.changed() => {}
-                () = tokio::time::sleep_until(next) => {
-                    if Instant::now() >= work.deadline {
+                () = tokio::time::sleep_until(next.unwrap_or(work.deadline)) => {
+                    let now = Instant::now();
+                    if now >= work.deadline {
                         let after = work.events.elapsed();
                         return Err(self.fail(Cause::Timeout { after, waiting }));
+                    }
+                    if tell_at.is_some_and(|at| at <= now) {
+                        tell_at = None;
+                        self.tell(EventKind::Waiting(waiting));
                     }
                 }
                 Ok(_) = stop.wait_for(|stop| *stop) => return Err(self.fail(Cause::Interrupted)),
