@@ -15,14 +15,17 @@ use std::time::Duration;
 #[command(name = "kubectl-vnf", bin_name = "kubectl vnf", version, args_override_self = true, max_term_width = 100)]
 #[command(disable_help_subcommand = false, propagate_version = false, arg_required_else_help = true)]
 pub struct Cli {
+    /// kubectl's own flags.
     #[command(flatten)]
     pub global: Global,
+    /// What to do.
     #[command(subcommand)]
     pub command: Command,
 }
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
+#[expect(missing_docs, reason = "a comment here would hide the help that stands with each verb's arguments")]
 pub enum Command {
     Create(commands::create::CreateArgs),
     Instantiate(commands::instantiate::InstantiateArgs),
@@ -42,6 +45,7 @@ pub enum Command {
 
 /// List, show and finish LCM operations
 #[derive(Debug, Subcommand)]
+#[expect(missing_docs, reason = "as for `Command`")]
 pub enum Op {
     List(commands::op::ListArgs),
     Show(commands::op::ShowArgs),
@@ -51,6 +55,7 @@ pub enum Op {
 
 /// Look into packages
 #[derive(Debug, Subcommand)]
+#[expect(missing_docs, reason = "as for `Command`")]
 pub enum PackageCommand {
     Inspect(commands::package::InspectArgs),
 }

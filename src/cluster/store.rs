@@ -279,10 +279,10 @@ impl Store {
     /// The API server's.
     pub async fn release_name(&self, instance_id: &str, name: &str) -> Result<(), StoreError> {
         let reference = names::config_map(&self.namespace, &names::claim(name));
-        if let Some(claim) = self.cluster.get(&reference).await? {
-            if text(&claim, "/data/vnfInstanceId") == Some(instance_id) {
-                self.delete_object(&claim).await?;
-            }
+        if let Some(claim) = self.cluster.get(&reference).await?
+            && text(&claim, "/data/vnfInstanceId") == Some(instance_id)
+        {
+            self.delete_object(&claim).await?;
         }
         Ok(())
     }

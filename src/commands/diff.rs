@@ -16,11 +16,8 @@ use serde_json::Value;
 /// Show what an update would change, value by value
 ///
 /// Exit code 0: no difference, 1: differences, 2 or more: trouble.
-///
-/// Examples:
-///   kubectl vnf diff sample-vnf --package sample-2.csar
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_help = "Examples:\n  kubectl vnf diff sample-vnf --package sample-2.csar")]
 pub struct DiffArgs {
     /// The instance: id, name, or the beginning of its id
     pub name: String,

@@ -19,13 +19,10 @@ use serde_json::json;
 ///
 /// With --vnfc or --vdu the Pods are replaced one at a time. With --all the workloads of all VDUs are deleted and
 /// created from the package, so that deferred changes take effect; replicas and volumes stay.
-///
-/// Examples:
-///   kubectl vnf heal sample-vnf --vnfc VDU3-env-test
-///   kubectl vnf heal sample-vnf --vdu VDU1 --cause "memory leak"
-///   kubectl vnf heal sample-vnf --all
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(
+    after_help = "Examples:\n  kubectl vnf heal sample-vnf --vnfc VDU3-env-test\n  kubectl vnf heal sample-vnf --vdu VDU1 --cause \"memory leak\"\n  kubectl vnf heal sample-vnf --all"
+)]
 pub struct HealArgs {
     /// The instance: id, name, or the beginning of its id
     pub name: String,
@@ -41,6 +38,7 @@ pub struct HealArgs {
     /// Why, for the record
     #[arg(long, value_name = "TEXT")]
     pub cause: Option<String>,
+    /// Flags of every changing verb.
     #[command(flatten)]
     pub change: Change,
 }

@@ -24,12 +24,10 @@ use std::collections::{BTreeMap, BTreeSet};
 ///
 /// The record is made if there is none. Objects go to --target-namespace, else to the one namespace that the manifests
 /// name, else to the record's.
-///
-/// Examples:
-///   kubectl vnf instantiate sample-vnf --package sample.csar -f instance_kubernetes.json
-///   kubectl vnf instantiate sample-vnf --package ./sample --flavour simple --dry-run=server
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(
+    after_help = "Examples:\n  kubectl vnf instantiate sample-vnf --package sample.csar -f instance_kubernetes.json\n  kubectl vnf instantiate sample-vnf --package ./sample --flavour simple --dry-run=server"
+)]
 pub struct InstantiateArgs {
     /// Name of the instance
     pub name: String,
@@ -51,6 +49,7 @@ pub struct InstantiateArgs {
     /// Use the package although files do not match their digests
     #[arg(long)]
     pub allow_hash_mismatch: bool,
+    /// Flags of every changing verb.
     #[command(flatten)]
     pub change: Change,
 }

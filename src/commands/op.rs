@@ -1,7 +1,7 @@
 //! `op`: operations listed, shown, and finished when they stopped half way.
 
 use super::env::{Env, by};
-use super::operate::{go_on, options, print, ways_out};
+use super::operate::{Operating, go_on, options, print, ways_out};
 use crate::cli::args::{Change, Global, Output, TableOutput};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::signal::stop_requests;
@@ -49,6 +49,7 @@ pub struct ShowArgs {
 pub struct RetryArgs {
     /// The instance: id, name, or the beginning of its id
     pub name: String,
+    /// Flags of every changing verb.
     #[command(flatten)]
     pub change: Change,
 }
@@ -127,12 +128,12 @@ pub(crate) async fn show(global: &Global, args: ShowArgs) -> Result<Exit, CliErr
     let mut operation = stored.operation.clone();
     let mut ways = Vec::new();
     let name = session.instance().vnf_instance_name.clone();
-    if let Standing::Unfinished { operation: open, .. } = &session.standing {
-        if open.operation.id == operation.id {
-            // Its process may be gone without having said so.
-            operation.enter(OperationState::FailedTemp, operation.state_entered_time);
-            ways = ways_out(operation.kubectl_vnf.verb, &name);
-        }
+    if let Standing::Unfinished { operation: open, .. } = &session.standing
+        && open.operation.id == operation.id
+    {
+        // Its process may be gone without having said so.
+        operation.enter(OperationState::FailedTemp, operation.state_entered_time);
+        ways = ways_out(operation.kubectl_vnf.verb, &name);
     }
     let journal = &stored.journal;
     let (items, untouched, deferred) = match in_scope(&session, journal).await {
@@ -270,7 +271,18 @@ pub(crate) async fn retry(global: &Global, args: RetryArgs) -> Result<Exit, CliE
     let stop = stop_requests(&env.ui);
     let taking = options(&args.change, stop.clone(), false, None);
     let (operation, lock) = resume(&mut session, operation, &taking).await?;
-    go_on(&env, &mut session, operation, lock, &contents, &observer, &args.change, stop).await
+    let operating = Operating {
+        env: &env,
+        session: &mut session,
+        contents: &contents,
+        observer: &observer,
+        change: &args.change,
+        asks: false,
+        overwrite_drift: true,
+        one_by_one: false,
+        grace_seconds: None,
+    };
+    go_on(operating, operation, lock, stop).await
 }
 
 /// A package that never got into the cluster cannot be read from there.

@@ -114,12 +114,10 @@ impl Operating<'_> {
                     proposal = *now;
                 }
                 Begun::Ready(operation, lock) => {
-                    let form = self.change.progress;
-                    let printer = tokio::spawn(print_events(env.ui.clone(), env.screen(), form, receiver));
-                    let outcome =
-                        carry_out(self.session, *operation, lock, self.contents, self.observer, &events, options).await;
-                    drop(events);
-                    let _ = printer.await;
+                    let outcome = watched(env, self.change, (events, receiver), async |events| {
+                        carry_out(self.session, *operation, lock, self.contents, self.observer, events, options).await
+                    })
+                    .await;
                     let outcome = outcome?;
                     return Ok((conclude(env, self.change, &outcome), Some(outcome)));
                 }
@@ -205,22 +203,32 @@ impl Operating<'_> {
 /// # Errors
 /// Its end could not be written.
 pub async fn go_on(
-    env: &Env,
-    session: &mut Session,
+    operating: Operating<'_>,
     operation: StoredOperation,
     lock: Lock,
-    contents: &Contents,
-    observer: &Observer,
-    change: &Change,
     stop: watch::Receiver<bool>,
 ) -> Result<Exit, CliError> {
-    let (events, receiver) = Events::channel();
+    let Operating { env, session, contents, observer, change, .. } = operating;
+    let options = options(change, stop, operating.one_by_one, operating.grace_seconds);
+    let outcome = watched(env, change, Events::channel(), async |events| {
+        carry_out(session, operation, lock, contents, observer, events, options).await
+    });
+    Ok(conclude(env, change, &outcome.await?))
+}
+
+/// Runs something that sends events, and prints them as they come.
+async fn watched<T>(
+    env: &Env,
+    change: &Change,
+    (events, receiver): (Events, mpsc::UnboundedReceiver<Event>),
+    run: impl AsyncFnOnce(&Events) -> T,
+) -> T {
     let printer = tokio::spawn(print_events(env.ui.clone(), env.screen(), change.progress, receiver));
-    let options = options(change, stop, false, None);
-    let outcome = carry_out(session, operation, lock, contents, observer, &events, options).await;
+    let result = run(&events).await;
     drop(events);
+    // It ends with the last sender.
     let _ = printer.await;
-    Ok(conclude(env, change, &outcome?))
+    result
 }
 
 /// The engine's options from the user's flags.

@@ -16,11 +16,8 @@ use crate::view::inspect::{self, FlavourSheet, PackageSheet, ScriptLine, VduLine
 use crate::yaml;
 
 /// Show what a package holds and what it would put on a cluster
-///
-/// Examples:
-///   kubectl vnf package inspect sample.csar
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_help = "Examples:\n  kubectl vnf package inspect sample.csar")]
 pub struct InspectArgs {
     /// The package: a CSAR file, or a directory with the same tree
     pub package: String,

@@ -18,12 +18,10 @@ use std::time::Duration;
 ///
 /// The record stays and can be instantiated again, unless --delete is given. PersistentVolumeClaims that StatefulSets
 /// made are kept.
-///
-/// Examples:
-///   kubectl vnf terminate sample-vnf
-///   kubectl vnf terminate sample-vnf --delete --yes
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(
+    after_help = "Examples:\n  kubectl vnf terminate sample-vnf\n  kubectl vnf terminate sample-vnf --delete --yes"
+)]
 pub struct TerminateArgs {
     /// The instance: id, name, or the beginning of its id
     pub name: String,
@@ -36,6 +34,7 @@ pub struct TerminateArgs {
     /// Delete the record too, with its operations and packages that nobody else uses
     #[arg(long)]
     pub delete: bool,
+    /// Flags of every changing verb.
     #[command(flatten)]
     pub change: Change,
 }

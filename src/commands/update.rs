@@ -21,13 +21,10 @@ use serde_json::{Value, json};
 ///
 /// The plan is shown first. Without --package, images, config and missing objects that drifted are put back. What else
 /// the package changes in a workload is deferred until `heal --all`; other changes are refused.
-///
-/// Examples:
-///   kubectl vnf update sample-vnf --package sample-2.csar -f sample_param_file.json
-///   kubectl vnf update sample-vnf --package sample-2.csar --dry-run=server
-///   kubectl vnf update sample-vnf --name upf-east
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(
+    after_help = "Examples:\n  kubectl vnf update sample-vnf --package sample-2.csar -f sample_param_file.json\n  kubectl vnf update sample-vnf --package sample-2.csar --dry-run=server\n  kubectl vnf update sample-vnf --name upf-east"
+)]
 pub struct UpdateArgs {
     /// The instance: id, name, or the beginning of its id
     pub name: String,
@@ -49,6 +46,7 @@ pub struct UpdateArgs {
     /// Use the package although files do not match their digests
     #[arg(long)]
     pub allow_hash_mismatch: bool,
+    /// Flags of every changing verb.
     #[command(flatten)]
     pub change: Change,
 }
@@ -114,16 +112,16 @@ impl Asked {
         }
         let opened = package.map(|path| open_package(path, allow_hash_mismatch)).transpose()?;
         notes.extend(opened.iter().flat_map(package_notes));
-        if let (Some(wanted), Some(opened)) = (&request.vnfd_id, &opened) {
-            if *wanted != opened.vnfd.descriptor_id {
-                let path = request_path.unwrap_or("request");
-                let line = line_of_field(path, "vnfdId").map(|line| format!(":{line}")).unwrap_or_default();
-                return Err(CliError::new(format!(
-                    "{path}{line}: vnfdId is {wanted}, the package's is {}",
-                    opened.vnfd.descriptor_id
-                ))
-                .hint("Take the package's id into the file, or leave vnfdId out."));
-            }
+        if let (Some(wanted), Some(opened)) = (&request.vnfd_id, &opened)
+            && *wanted != opened.vnfd.descriptor_id
+        {
+            let path = request_path.unwrap_or("request");
+            let line = line_of_field(path, "vnfdId").map(|line| format!(":{line}")).unwrap_or_default();
+            return Err(CliError::new(format!(
+                "{path}{line}: vnfdId is {wanted}, the package's is {}",
+                opened.vnfd.descriptor_id
+            ))
+            .hint("Take the package's id into the file, or leave vnfdId out."));
         }
         Ok(Self {
             request,

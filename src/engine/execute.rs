@@ -219,7 +219,8 @@ impl Task<'_> {
             Step::Config { keys, replace, patch } => {
                 let keys: Vec<&str> = keys.iter().map(|key| key.key.as_str()).collect();
                 if replace.is_some() {
-                    self.delete_and_wait(&uid_of(&self.work.observer.live(), &self.item.object)).await?;
+                    let old = uid_of(&self.work.observer.live(), &self.item.object);
+                    self.delete_and_wait(&old).await?;
                     self.create().await
                 } else {
                     let wanted = self.desired()?;
@@ -401,10 +402,10 @@ impl Task<'_> {
             .into_iter()
             .filter_map(|(name, wanted)| live.get(&name).filter(|became| **became != wanted).map(|b| (name, b.clone())))
             .collect();
-        if !rewritten.is_empty() {
-            if let Ok(mut became) = self.shared.became.lock() {
-                became.insert(self.item.object.clone(), rewritten);
-            }
+        if !rewritten.is_empty()
+            && let Ok(mut became) = self.shared.became.lock()
+        {
+            became.insert(self.item.object.clone(), rewritten);
         }
     }
 

@@ -186,10 +186,10 @@ async fn follow(
 
 /// Drops what nobody reads of the most numerous objects: a thousand Pods are to fit in a few megabytes.
 fn slim(kind: &str, mut object: Value) -> Value {
-    if kind == "Pod" {
-        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-            metadata.remove("managedFields");
-        }
+    if kind == "Pod"
+        && let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut)
+    {
+        metadata.remove("managedFields");
     }
     object
 }

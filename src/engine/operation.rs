@@ -1,10 +1,13 @@
 //! One operation from lock to record: the same steps for every verb, and for a retry from the middle.
 //!
-//! 1. take the lock; 2. make the plan again and compare; 3. name operation and package in the record, store the
-//! package, write the operation with its journal; 4. execute; 5. read everything again; 6. write operation, then
-//! record. A process that dies leaves a state from which the next command goes on: before 3 is complete nothing of
-//! the VNF has been touched, after it the journal says what to do, and between the writes of 6 the operation is final
-//! and the record is told by the next command.
+//! - take the lock, make the plan again and compare;
+//! - name operation and package in the record, store the package, write the operation with its journal;
+//! - execute, read everything again;
+//! - write the operation's end, then the record.
+//!
+//! A process that dies leaves a state from which the next command goes on: before the operation is written nothing of
+//! the VNF has been touched; after it the journal says what to do; once the operation has ended, the record is told by
+//! the next command.
 
 use super::events::Events;
 use super::execute::{Work, execute};

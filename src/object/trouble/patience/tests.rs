@@ -68,6 +68,12 @@ fn stories() {
         ),
         ("pull fails unseen", vec![(1, waiting("ErrImagePull"))], None, Some((31, "ErrImagePull", 1))),
         (
+            "pull fails twice, the second time behind the first one's state",
+            vec![(1, waiting("ErrImagePull")), (14, waiting("ImagePullBackOff"))],
+            None,
+            Some((14, "ImagePullBackOff", 2)),
+        ),
+        (
             "pull fails otherwise",
             vec![(1, waiting("ErrImagePull")), (13, other_message)],
             None,
