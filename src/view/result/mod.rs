@@ -130,7 +130,7 @@ fn common(page: &mut Page<'_>, outcome: &Outcome) {
         page.list(0, bold("Deferred:") + " ", parts, " ");
     }
     if let Some(former) = &outcome.renamed_from {
-        page.line(0, bold("Renamed:") + format!("  {former} is now {}", outcome.name).as_str());
+        page.line(0, bold("Renamed:") + format!(" {former} is now {}", outcome.name).as_str());
     }
     for note in &outcome.notes {
         page.paragraph(0, plain("note: "), note);
