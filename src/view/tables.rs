@@ -219,9 +219,9 @@ pub fn seconds(took: Duration) -> String {
     let seconds = (took.as_millis() + 500) / 1000;
     match tenths {
         0..600 => format!("{}.{}s", tenths / 10, tenths % 10),
-        _ if seconds < 3600 && seconds % 60 == 0 => format!("{}m", seconds / 60),
+        _ if seconds < 3600 && seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
         _ if seconds < 3600 => format!("{}m{}s", seconds / 60, seconds % 60),
-        _ if seconds / 60 % 60 == 0 => format!("{}h", seconds / 3600),
+        _ if (seconds / 60).is_multiple_of(60) => format!("{}h", seconds / 3600),
         _ => format!("{}h{}m", seconds / 3600, seconds / 60 % 60),
     }
 }

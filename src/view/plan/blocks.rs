@@ -3,7 +3,7 @@
 use super::super::page::Page;
 use super::super::style::{Mark, Text, bold, dim, join, plain, yellow};
 use super::super::tables::age;
-use super::super::words::{command, count, full_label, kinds, label, pods, sizes, workloads_and_kinds};
+use super::super::words::{command, count, full_label, kinds, label, pods, sentence, sizes, workloads_and_kinds};
 use super::reasons::{self, Seen};
 use super::{creates, is_rest, is_workload, package_id, restarts};
 use crate::object::ObjectRef;
@@ -117,7 +117,7 @@ pub fn others(page: &mut Page<'_>, sheet: &Sheet) {
         return;
     }
     page.blank();
-    page.line(0, bold("Objects:") + " " + kinds(items.iter().map(|item| &item.object)).as_str());
+    page.line(0, bold("Objects:") + " " + sentence(&kinds(items.iter().map(|item| &item.object))).as_str());
     let rows: Vec<Vec<Text>> = items
         .iter()
         .map(|item| {
@@ -250,7 +250,7 @@ pub fn heal_all(page: &mut Page<'_>, sheet: &Sheet) {
     let kept = sheet.untouched.iter().map(|entry| &entry.object);
     let mut facts: Vec<Text> = Vec::new();
     if !sheet.untouched.is_empty() {
-        facts.push(plain(&kinds(kept)));
+        facts.extend(kinds(kept).iter().map(|kind| plain(kind)));
     }
     facts.push(plain("replicas as they are"));
     if sheet.items.iter().any(|item| is_config(&item.object) || is_rest(&item)) {
@@ -279,17 +279,17 @@ pub fn terminate(page: &mut Page<'_>, sheet: &Sheet) {
     if !others.is_empty() {
         let mark = Mark::Delete.text(page.screen) + " ";
         let names = others.iter().map(|item| plain(&item.object.name));
-        let head = mark + kinds(others.iter().map(|item| &item.object)).as_str() + ": ";
+        let head = mark + sentence(&kinds(others.iter().map(|item| &item.object))).as_str() + ": ";
         page.hung(2, 6, head, names, ", ");
     }
     if sheet.items.is_empty() {
         page.line(2, "nothing of the VNF is in the cluster");
     }
     let kept = match sheet.untouched.as_slice() {
-        [] => "nothing".to_owned(),
+        [] => vec!["nothing".to_owned()],
         some => workloads_and_kinds(some.iter().map(|entry| &entry.object)),
     };
-    page.list(0, bold("Kept:") + " ", [plain(&kept)], ", ");
+    page.list(0, bold("Kept:") + " ", kept.iter().map(|part| plain(part)), ", ");
 }
 
 /// `~ VDU1  Deployment vdu1-update  `, each as wide as the widest.

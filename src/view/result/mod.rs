@@ -77,7 +77,12 @@ fn changed(page: &mut Page<'_>, outcome: &Outcome) {
 fn terminated(page: &mut Page<'_>, outcome: &Outcome) {
     head(page, outcome, "terminated");
     if !outcome.deleted.is_empty() {
-        page.list(0, bold("Deleted:") + " ", [plain(&workloads_and_kinds(&outcome.deleted))], "");
+        page.list(
+            0,
+            bold("Deleted:") + " ",
+            workloads_and_kinds(&outcome.deleted).iter().map(|part| plain(part)),
+            ", ",
+        );
     }
     common(page, outcome);
 }

@@ -10,8 +10,8 @@ use crate::record::instance::{FormerName, InstantiatedVnfInfo, InstantiationStat
 use crate::record::operation::{By, ProblemDetails, RecordChange};
 use crate::record::{Instance, Journal, ObjectState, Operation, OperationState, PackageId, Revision, Scope, Verb};
 use crate::view::fixtures::{
-    INSTANCE_ID, OPERATION_ID, WORKLOADS, after, ago, all_objects, ascii, before, deferred, object, screen, untouched,
-    update_items, update_sheet, vdu, workload,
+    INSTANCE_ID, OPERATION_ID, WORKLOADS, after, ago, all_objects, ascii, before, deferred, heal_all_sheet, object,
+    password_sheet, retry_sheet, screen, terminate_sheet, untouched, update_items, update_sheet, vdu, workload,
 };
 use crate::view::inspect::{self, FlavourSheet, PackageSheet, ScriptLine, VduLine};
 use crate::view::show::{self, OperationLine, OperationSheet, ShowRow, ShowSheet};
@@ -314,6 +314,26 @@ fn operation_report() {
     sheet.failures = &failures;
     sheet.lines = &[];
     assert_screen("s13-operation-evidence", &show::operation(&sheet, &screen(90)));
+}
+
+/// Narrow or wide, the same words: nothing but reasons and log lines is ever cut.
+#[test]
+fn nothing_is_cut() {
+    let words = |text: String| text.split_whitespace().map(ToOwned::to_owned).collect::<Vec<_>>();
+    let screens: [fn(usize) -> String; 6] = [
+        |width| plan::sheet(&update_sheet(), &screen(width)),
+        |width| plan::sheet(&password_sheet(), &screen(width)),
+        |width| plan::sheet(&heal_all_sheet(), &screen(width)),
+        |width| plan::sheet(&terminate_sheet(), &screen(width)),
+        |width| plan::retry(&retry_sheet(), &screen(width)),
+        |width| inspect::package(&package_sheet(), &screen(width)),
+    ];
+    for render in screens {
+        let wide = words(render(200));
+        for width in 60..120 {
+            assert_eq!(words(render(width)), wide, "{width}");
+        }
+    }
 }
 
 #[test]
