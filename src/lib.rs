@@ -15,7 +15,13 @@
 //!
 //! Arrows: commands -> engine, view; engine -> plan, cluster; plan -> package, object, record; view -> values only.
 
+pub mod cli;
 pub mod cluster;
+pub mod commands;
+pub mod engine;
 pub mod object;
 pub mod package;
+pub mod plan;
+pub mod record;
+pub mod view;
 pub mod yaml;

@@ -1,3 +1,5 @@
-//! The process: turns the command's outcome into an exit code, and nothing else.
+//! The process: its exit code is the command line's, and nothing else happens here.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    kubectl_vnf::cli::run().into()
+}

@@ -20,6 +20,7 @@ mod proxy;
 mod request;
 mod resource;
 mod status;
+pub mod store;
 mod transport;
 mod verbs;
 mod watch;

@@ -40,7 +40,9 @@ pub enum StoreError {
     #[error(transparent)]
     Package(#[from] PackageError),
     /// Parts of a stored package are missing or not what was stored.
-    #[error("the package sha256:{digest} in namespace {namespace} is damaged: {why}\nRun the command again with --package and the package's file: that stores it anew")]
+    #[error(
+        "the package sha256:{digest} in namespace {namespace} is damaged: {why}\nRun the command again with --package and the package's file: that stores it anew"
+    )]
     DamagedPackage {
         /// Digest of the package.
         digest: String,
@@ -260,9 +262,7 @@ impl Store {
                 return Ok(());
             }
             let held = match self.by_id(holder).await? {
-                Some(other) => {
-                    other.instance.vnf_instance_name == name || other.instance.open_operation().is_some()
-                }
+                Some(other) => other.instance.vnf_instance_name == name || other.instance.open_operation().is_some(),
                 None => false,
             };
             if held {
@@ -335,7 +335,11 @@ impl Store {
 
     async fn delete_object(&self, object: &Value) -> Result<(), StoreError> {
         let Some(reference) = ObjectRef::of(object) else { return Ok(()) };
-        let how = DeleteHow { uid: Some(uid(object).to_owned()), propagation: Propagation::Background, ..DeleteHow::default() };
+        let how = DeleteHow {
+            uid: Some(uid(object).to_owned()),
+            propagation: Propagation::Background,
+            ..DeleteHow::default()
+        };
         match self.cluster.delete(&reference, &how).await {
             Ok(_) => Ok(()),
             // Another object of that name: ours is gone.
@@ -354,8 +358,7 @@ impl Store {
         journal: Journal,
         owner: &Value,
     ) -> Result<StoredOperation, StoreError> {
-        let object =
-            self.cluster.create(&operation.to_config_map(&journal, &self.namespace, owner), Run::Real).await?;
+        let object = self.cluster.create(&operation.to_config_map(&journal, &self.namespace, owner), Run::Real).await?;
         Ok(StoredOperation { operation, journal, object })
     }
 
@@ -430,7 +433,12 @@ impl Store {
     ///
     /// # Errors
     /// The API server's.
-    pub async fn save_evidence(&self, operation: &StoredOperation, instance_id: &str, evidence: &str) -> Result<(), StoreError> {
+    pub async fn save_evidence(
+        &self,
+        operation: &StoredOperation,
+        instance_id: &str,
+        evidence: &str,
+    ) -> Result<(), StoreError> {
         let name = names::evidence(&operation.operation.id);
         let secret = json!({
             "apiVersion": "v1",

@@ -8,7 +8,7 @@ use crate::object::mask::{Mask, printable_line};
 use crate::object::trouble::Trouble;
 use crate::object::{ObjectRef, text, uid};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Log lines that are kept per container.
@@ -19,7 +19,7 @@ const LOG_BYTES: u32 = 16 * 1024;
 const EVENTS: usize = 6;
 
 /// One event about a Pod.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EventLine {
     /// When it was last seen.
@@ -32,7 +32,7 @@ pub struct EventLine {
 }
 
 /// Why something failed, as far as the cluster tells.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Evidence {
     /// In a few words: `the image cannot be pulled`.

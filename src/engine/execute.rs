@@ -37,6 +37,8 @@ const AFTER_FAILURE: Duration = Duration::from_secs(10);
 const REFRESH: Duration = Duration::from_secs(1);
 /// Pauses between tries of a write that broke on its way.
 const RETRIES: [Duration; 3] = [Duration::from_millis(200), Duration::from_millis(500), Duration::from_secs(1)];
+/// How long a state must last to be told.
+const TELL_AFTER: Duration = Duration::from_secs(1);
 /// How often a blocked eviction, or a deletion that nothing watches, is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -147,7 +149,11 @@ fn report(failures: Vec<Failure>, shared: Shared) -> Report {
 }
 
 /// Runs tasks in parallel; after the first failure the others have [`AFTER_FAILURE`] to come to an end.
-async fn run(tasks: impl Iterator<Item = impl Future<Output = Result<(), Failure>>>, shared: &Shared, failures: &mut Vec<Failure>) {
+async fn run(
+    tasks: impl Iterator<Item = impl Future<Output = Result<(), Failure>>>,
+    shared: &Shared,
+    failures: &mut Vec<Failure>,
+) {
     let mut running: FuturesUnordered<_> = tasks.collect();
     let mut halt_at: Option<Instant> = None;
     loop {
@@ -262,9 +268,7 @@ impl Task<'_> {
                 let Some(found) = live.get(object) else { return Look::Wait("it is not there".into()) };
                 let before = self.work.journal.snapshot.get(&object.name).filter(|b| b.snapshot.uid == uid(found));
                 let readiness = match (restarted.is_empty(), before) {
-                    (false, Some(before)) => {
-                        health::pod_restarted(found, &before.snapshot, &restarted, generation)
-                    }
+                    (false, Some(before)) => health::pod_restarted(found, &before.snapshot, &restarted, generation),
                     _ => ready(live, object, found, marker),
                 };
                 match readiness {
@@ -639,7 +643,10 @@ impl Task<'_> {
         let mut halt = self.shared.halt.subscribe();
         let mut patient = Patient::new(work.verb != Verb::Instantiate);
         let begin = Instant::now();
-        let mut told = String::new();
+        // What it waits for is told once it has lasted: on the way to being ready a workload passes through many
+        // states that nobody needs to read about.
+        let mut reason = String::new();
+        let mut tell_at = None;
         loop {
             changes.mark_unchanged();
             let (waiting, trouble) = {
@@ -654,18 +661,24 @@ impl Task<'_> {
                 let evidence = evidence::collect(work.cluster, &culprit, &trouble, work.mask).await;
                 return Err(self.fail(Cause::Trouble(Box::new(evidence))));
             }
-            if waiting != told {
-                self.tell(EventKind::Waiting(waiting.clone()));
-                told.clone_from(&waiting);
+            if waiting != reason {
+                reason.clone_from(&waiting);
+                tell_at = Some(Instant::now() + TELL_AFTER);
             }
-            let next = patient.next_deadline().map_or(work.deadline, |after| (begin + after).min(work.deadline));
+            let patience = patient.next_deadline().map_or(work.deadline, |after| begin + after);
+            let next = [Some(patience), tell_at, Some(work.deadline)].into_iter().flatten().min();
             tokio::select! {
                 // The sender lives as long as the observer, which outlives this wait.
                 _ = changes.changed() => {}
-                () = tokio::time::sleep_until(next) => {
-                    if Instant::now() >= work.deadline {
+                () = tokio::time::sleep_until(next.unwrap_or(work.deadline)) => {
+                    let now = Instant::now();
+                    if now >= work.deadline {
                         let after = work.events.elapsed();
                         return Err(self.fail(Cause::Timeout { after, waiting }));
+                    }
+                    if tell_at.is_some_and(|at| at <= now) {
+                        tell_at = None;
+                        self.tell(EventKind::Waiting(waiting));
                     }
                 }
                 Ok(_) = stop.wait_for(|stop| *stop) => return Err(self.fail(Cause::Interrupted)),
@@ -678,7 +691,12 @@ impl Task<'_> {
 
     /// The trouble of a Pod of this item, or of its controller, that will not be borne any longer. Pods that are
     /// about to be replaced do not count.
-    fn trouble(&self, live: &Live, patient: &mut Patient, now: Duration) -> Option<(Value, crate::object::trouble::Trouble)> {
+    fn trouble(
+        &self,
+        live: &Live,
+        patient: &mut Patient,
+        now: Duration,
+    ) -> Option<(Value, crate::object::trouble::Trouble)> {
         let object = &self.item.object;
         let marker = match &self.item.step {
             Step::RollOut { .. } | Step::ReplacePods { .. } => self.marker(),
@@ -734,7 +752,11 @@ fn summary(live: &Live, object: &ObjectRef, before: Option<&crate::object::pod::
         let restarts = |snapshot: &crate::object::pod::Snapshot| -> u64 {
             snapshot.containers.values().map(|container| container.restarts).sum()
         };
-        text.push_str(&format!(", restarts {} -> {}", restarts(before), restarts(&crate::object::pod::Snapshot::of(pod))));
+        text.push_str(&format!(
+            ", restarts {} -> {}",
+            restarts(before),
+            restarts(&crate::object::pod::Snapshot::of(pod))
+        ));
     }
     text
 }

@@ -4,7 +4,7 @@ use super::evidence::Evidence;
 use crate::object::ObjectRef;
 use crate::plan::derive::update::Deferred;
 use crate::record::{OperationState, Verb};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// A finished or failed operation.
@@ -96,7 +96,7 @@ pub struct Disturbed {
 }
 
 /// One failure.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FailureLine {
     /// The object.

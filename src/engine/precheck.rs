@@ -132,16 +132,18 @@ fn keys(question: &Question<'_>) -> Result<Vec<Problem>, ContentError> {
         let content = question.contents.content(state)?;
         let object = question.live.get(&item.object).filter(|_| !anew).unwrap_or(&content);
         let Some(spec) = pod_spec(object) else { continue };
-        let lookup = |kind: ConfigKind, name: &str| match config.get(&(kind.as_str(), name)) {
-            Some((object, _)) => Lookup::Known(object),
-            None => Lookup::Unknown,
-        };
-        for missing in missing_keys(spec, lookup) {
+        for missing in missing_keys(spec, |kind, name| lookup(&config, kind, name)) {
             let file = config.get(&(missing.kind.as_str(), missing.name.as_str())).map(|(_, file)| file.clone());
             problems.push(Problem::Key { object: item.object.clone(), vdu: item.vdu.clone(), missing, file });
         }
     }
     Ok(problems)
+}
+
+/// What the target says about a ConfigMap or Secret; of those that are not the VNF's own nothing is known.
+fn lookup<'a>(config: &'a BTreeMap<(&str, &str), (Value, String)>, kind: ConfigKind, name: &str) -> Lookup<'a> {
+    let found = config.iter().find(|((of_kind, of_name), _)| *of_kind == kind.as_str() && *of_name == name);
+    found.map_or(Lookup::Unknown, |(_, (object, _))| Lookup::Known(object))
 }
 
 /// Rights that the operation needs and the user lacks.
@@ -296,8 +298,7 @@ async fn try_item(question: &Question<'_>, made: &Made, item: &Item) -> Result<T
     };
     let result = match (&item.step, desired) {
         (Step::Create, Some(desired)) => Some(question.cluster.create(&desired, Run::Dry).await),
-        (Step::Recreate { .. }, Some(mut desired))
-        | (Step::Config { replace: Some(_), .. }, Some(mut desired)) => {
+        (Step::Recreate { .. }, Some(mut desired)) | (Step::Config { replace: Some(_), .. }, Some(mut desired)) => {
             // The old one is still there: the new one is tried under another name.
             let name: String = object.name.chars().take(200).collect();
             desired["metadata"]["name"] = Value::String(format!("{}-vnf-check", name.trim_end_matches(['.', '-'])));
@@ -310,7 +311,9 @@ async fn try_item(question: &Question<'_>, made: &Made, item: &Item) -> Result<T
         (Step::InPlace { mark, patch: images, .. }, _) => patch([images.clone(), mark.clone()].concat()).await,
         _ => None,
     };
-    let refused = |error| Tried::Problem(Problem::Refused { object: object.clone(), file: state.map(|s| s.source.file.clone()), error });
+    let refused = |error| {
+        Tried::Problem(Problem::Refused { object: object.clone(), file: state.map(|s| s.source.file.clone()), error })
+    };
     Ok(match result {
         None => Tried::Nothing,
         Some(Ok(_)) => Tried::Accepted,

@@ -87,8 +87,7 @@ fn prove(journal: &Journal, contents: &Contents, live: &Live) -> Result<Proof, C
     if let Some(target) = &journal.target {
         for state in &target.objects {
             if WorkloadKind::of(&state.reference).is_some() {
-                let pods: Vec<&Value> =
-                    live.pods_of(&state.reference).into_iter().filter(|pod| active(pod)).collect();
+                let pods: Vec<&Value> = live.pods_of(&state.reference).into_iter().filter(|pod| active(pod)).collect();
                 proof.ready.0 += pods.iter().filter(|pod| is_ready(pod)).count();
                 proof.ready.1 += pods.len();
             }
@@ -127,14 +126,12 @@ fn restarted(
     };
     let mut entries: Vec<Restarted> = before
         .iter()
-        .map(|(name, before)| {
-            match now.iter().find(|pod| uid(pod) == before.snapshot.uid) {
-                Some(pod) => {
-                    let counts = (restarts(&before.snapshot), restarts(&Snapshot::of(pod)));
-                    entry(Some(name), Some(pod), Some(counts))
-                }
-                None => entry(Some(name), new.next(), None),
+        .map(|(name, before)| match now.iter().find(|pod| uid(pod) == before.snapshot.uid) {
+            Some(pod) => {
+                let counts = (restarts(&before.snapshot), restarts(&Snapshot::of(pod)));
+                entry(Some(name), Some(pod), Some(counts))
             }
+            None => entry(Some(name), new.next(), None),
         })
         .collect();
     entries.extend(new.map(|pod| entry(None, Some(pod), None)));

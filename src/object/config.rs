@@ -90,6 +90,18 @@ pub struct KeyChange {
     pub binary: bool,
 }
 
+impl KeyChange {
+    /// `15 -> 16 bytes`, `added, 5 bytes`, `removed`: sizes, never values.
+    pub fn summary(&self) -> String {
+        match (self.before, self.after) {
+            (Some(before), Some(after)) if before == after => format!("changed, {after} bytes"),
+            (Some(before), Some(after)) => format!("{before} -> {after} bytes"),
+            (None, Some(after)) => format!("added, {after} bytes"),
+            (_, None) => "removed".into(),
+        }
+    }
+}
+
 /// The keys whose effective bytes differ, by name. An object that does not exist is `Value::Null`.
 pub fn changed_keys(before: &Value, after: &Value) -> Vec<KeyChange> {
     let (old, new) = (data(before), data(after));

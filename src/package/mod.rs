@@ -1,1 +1,171 @@
-//! To come.
+//! CSAR packages: reading one from a zip, a directory or the cluster, judging it, and asking what is in it.
+//!
+//! - `archive`: the files, under limits; `digests`: hashes of files and packages;
+//! - `meta`, `manifest`: what TOSCA.meta and the `.mf` list; [`vnfd`]: the descriptor;
+//! - `objects`: the Kubernetes manifests; `store`: the form in which a package is kept;
+//! - `problem`: findings, by the ids of the rules.
+//!
+//! Opening reports everything that is wrong in one run. No script of a package is run and no URL is fetched. What is
+//! done with the objects is decided in `plan`; signatures, building and the full set of rules are separate concerns that
+//! would live beside these modules.
+
+mod archive;
+mod digests;
+mod manifest;
+mod meta;
+mod objects;
+mod problem;
+mod store;
+pub mod vnfd;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
+
+pub use digests::{Digest, DigestError};
+pub use meta::Artifact;
+pub use objects::Selection;
+pub use problem::{PackageError, Problem, Severity};
+pub use vnfd::{Aspect, Flavour, Level, Script, Vdu, VduAspect, Vnfd, VnfdError};
+
+use archive::{Archive, Files};
+use meta::Listing;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Where a package describes itself (SOL004 4.1.2).
+const META: &str = "TOSCA-Metadata/TOSCA.meta";
+
+/// How to open a package.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OpenOptions {
+    /// Take a file whose digest is not the listed one, with a warning.
+    pub allow_hash_mismatch: bool,
+}
+
+/// A package that was read and can be used.
+#[derive(Clone, Debug)]
+pub struct Package {
+    /// What the user typed, or `sha256:` and 12 digits for one that came from the cluster.
+    pub origin: String,
+    /// Its content identity: a directory and its zip have the same.
+    pub digest: Digest,
+    /// Its descriptor.
+    pub vnfd: Vnfd,
+    /// What TOSCA.meta lists, in its order, then what the manifest lists beside that.
+    pub artifacts: Vec<Artifact>,
+    /// How many files have the digest that is listed for them.
+    pub digests_checked: usize,
+    /// For how many files of the package a digest is listed.
+    pub digests_listed: usize,
+    /// Scripts that the VNFD names.
+    pub scripts: Vec<Script>,
+    /// What is odd, but no reason to refuse the package.
+    pub warnings: Vec<Problem>,
+    files: Files,
+    /// Paths of the definition files that the VNFD is made of.
+    definitions: BTreeSet<String>,
+    /// Path of the `.mf` file, if there is one.
+    manifest: Option<String>,
+    /// Paths of the Kubernetes manifests.
+    kubernetes: BTreeSet<String>,
+}
+
+impl Package {
+    /// Reads a package from a zip or a directory.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it: an unreadable or unsafe archive, TOSCA.meta, artifacts that are missing or have
+    /// another digest, a VNFD that cannot be used. Kubernetes manifests are judged when they are asked for.
+    pub fn open(path: &Path, options: &OpenOptions) -> Result<Self, PackageError> {
+        let origin = path.display().to_string();
+        let archive = Archive::open(path);
+        Self::read(origin, archive, options)
+    }
+
+    fn read(
+        origin: String,
+        archive: Result<Archive, Vec<Problem>>,
+        options: &OpenOptions,
+    ) -> Result<Self, PackageError> {
+        let failed = |problems| PackageError { origin: origin.clone(), problems };
+        let mut archive = archive.map_err(failed)?;
+        // The two lists come first: they say which digests to compute while everything else passes by.
+        let mut unreadable = Vec::new();
+        let listing = Listing::read(|path| match archive.read(path)? {
+            Ok(bytes) => Some(bytes),
+            Err(problem) => {
+                unreadable.push(problem);
+                None
+            }
+        });
+        if !unreadable.is_empty() {
+            return Err(failed(unreadable));
+        }
+        if listing.problems.iter().any(|problem| problem.rule == "C3") {
+            let inner = archive.names().find(|name| name.to_ascii_lowercase().ends_with(".csar")).map(str::to_owned);
+            let mut problem = meta::missing();
+            if let Some(inner) = inner {
+                problem =
+                    problem.help(format!("the package seems to be the file {inner} inside; unpack it and use that"));
+            }
+            return Err(failed(vec![problem]));
+        }
+        let manifest = listing.manifest.clone();
+        let keep =
+            |path: &str| is_text(path) || manifest.as_deref() == Some(path) || listing.entry.as_deref() == Some(path);
+        let files = archive.load(&listing.algorithms(), keep).map_err(failed)?;
+        let digest = store::digest_of(&files);
+        let allow_mismatch = options.allow_hash_mismatch;
+        Assembly { origin, digest, files, trusted: None, allow_mismatch }.finish(Some(listing))
+    }
+}
+
+/// Whether a file may be needed again after it was hashed.
+fn is_text(path: &str) -> bool {
+    let lower = path.to_ascii_lowercase();
+    [".yaml", ".yml", ".json", ".meta", ".mf"].iter().any(|end| lower.ends_with(end))
+}
+
+/// Files on their way to become a package.
+struct Assembly {
+    origin: String,
+    digest: Digest,
+    files: Files,
+    /// Matching and listed digests of files that were verified before.
+    trusted: Option<(usize, usize)>,
+    allow_mismatch: bool,
+}
+
+impl Assembly {
+    fn finish(self, listing: Option<Listing>) -> Result<Package, PackageError> {
+        let Self { origin, digest, files, trusted, allow_mismatch } = self;
+        let listing = listing.unwrap_or_else(|| Listing::read(|path| files.bytes(path).map(<[u8]>::to_vec)));
+        let mut problems = listing.problems.clone();
+        let checked = listing.check(&files, allow_mismatch, trusted.is_some());
+        problems.extend(checked.problems);
+        let Some(reading) = listing.entry.as_deref().map(|entry| vnfd::read(entry, &files)) else {
+            return Err(PackageError { origin, problems });
+        };
+        problems.extend(reading.problems);
+        let Some(vnfd) = reading.vnfd else { return Err(PackageError { origin, problems }) };
+        let warnings = problem::judge(&origin, problems)?;
+        let (digests_checked, digests_listed) = trusted.unwrap_or((checked.matching, checked.listed));
+        let mut package = Package {
+            origin,
+            digest,
+            vnfd,
+            artifacts: listing.artifacts,
+            digests_checked,
+            digests_listed,
+            scripts: reading.scripts,
+            warnings,
+            files,
+            definitions: reading.files,
+            manifest: listing.manifest,
+            kubernetes: BTreeSet::new(),
+        };
+        package.kubernetes = store::kept(&package);
+        Ok(package)
+    }
+}

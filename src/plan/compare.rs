@@ -156,11 +156,11 @@ mod tests {
 
     fn deployment(image: &str, port: u16, env: &str) -> Value {
         json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"},
-            "spec": {"template": {"spec": {"containers": [
-                {"name": "side", "image": "busybox"},
-                {"name": "nginx", "image": image, "ports": [{"containerPort": port}],
-                    "env": [{"name": "A", "value": env}]},
-            ]}}}})
+        "spec": {"template": {"spec": {"containers": [
+            {"name": "side", "image": "busybox"},
+            {"name": "nginx", "image": image, "ports": [{"containerPort": port}],
+                "env": [{"name": "A", "value": env}]},
+        ]}}}})
     }
 
     #[test]
@@ -169,8 +169,11 @@ mod tests {
         let change = objects(&reference, &deployment("nginx", 80, "x"), &deployment("cirros", 180, "y"));
         assert_eq!(change.images, BTreeMap::from([("nginx".into(), ("nginx".into(), "cirros".into()))]));
         let fields: Vec<_> = change.fields.iter().map(|f| format!("{} {}", f.short_path(), f.summary())).collect();
-        assert_eq!(fields, ["spec.containers[nginx].env[A].value changed",
-            "spec.containers[nginx].ports[0].containerPort 80 -> 180"].map(|f| f.trim_start_matches("spec.")));
+        assert_eq!(
+            fields,
+            ["spec.containers[nginx].env[A].value changed", "spec.containers[nginx].ports[0].containerPort 80 -> 180"]
+                .map(|f| f.trim_start_matches("spec."))
+        );
     }
 
     #[test]

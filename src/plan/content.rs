@@ -177,7 +177,10 @@ mod tests {
         let mut object = json!({"spec": {"template": {"metadata": null}}});
         add(&mut object, "/spec/template/metadata", "labels", &[("a", "1")]);
         add(&mut object, "/metadata", "labels", &[("b", "2")]);
-        assert_eq!(object, json!({"spec": {"template": {"metadata": {"labels": {"a": "1"}}}}, "metadata": {"labels": {"b": "2"}}}));
+        assert_eq!(
+            object,
+            json!({"spec": {"template": {"metadata": {"labels": {"a": "1"}}}}, "metadata": {"labels": {"b": "2"}}})
+        );
     }
 
     #[test]

@@ -59,8 +59,8 @@ pub fn overwritten(
 ) -> Result<Vec<Drift>, ContentError> {
     let mut found = Vec::new();
     for entry in of_revision(source, contents, live)? {
-        let written = scope.config.iter().any(|change| change.object == entry.object)
-            || scope.affected(&entry.object).is_some();
+        let written =
+            scope.config.iter().any(|change| change.object == entry.object) || scope.affected(&entry.object).is_some();
         if !written || entry.field.is_empty() {
             continue;
         }
@@ -126,9 +126,9 @@ pub fn who(live: &Value, fields: &[&[&str]]) -> (Option<String>, Option<Timestam
     let entries = live.pointer("/metadata/managedFields").and_then(Value::as_array);
     let mut writers: BTreeMap<Timestamp, String> = BTreeMap::new();
     for entry in entries.into_iter().flatten() {
-        let owns = fields.iter().any(|path| {
-            path.iter().try_fold(&entry["fieldsV1"], |fields, segment| fields.get(*segment)).is_some()
-        });
+        let owns = fields
+            .iter()
+            .any(|path| path.iter().try_fold(&entry["fieldsV1"], |fields, segment| fields.get(*segment)).is_some());
         let (Some(manager), Some(time)) = (text(entry, "/manager"), text(entry, "/time").and_then(|t| t.parse().ok()))
         else {
             continue;

@@ -272,9 +272,7 @@ fn affected_item(
             let wanted = changed_images(affected);
             let images = patch::images(kind, live, &wanted);
             let mark = match state.marker {
-                Some(marker) => {
-                    patch::annotation(live, "", crate::object::workload::MARKER, &marker.to_string())
-                }
+                Some(marker) => patch::annotation(live, "", crate::object::workload::MARKER, &marker.to_string()),
                 None => Vec::new(),
             };
             let progress = if images.is_empty() && mark.is_empty() {

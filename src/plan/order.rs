@@ -25,12 +25,21 @@ pub enum Phase {
 pub fn phase(object: &ObjectRef) -> Phase {
     match object.kind.as_str() {
         "Namespace" | "CustomResourceDefinition" => Phase::Ground,
-        "PriorityClass" | "RuntimeClass" | "StorageClass" | "IngressClass" | "ServiceAccount" | "Role" | "ClusterRole"
-        | "RoleBinding" | "ClusterRoleBinding" | "ResourceQuota" | "LimitRange" => Phase::Rules,
-        "Pod" | "Deployment" | "DaemonSet" | "ReplicaSet" | "StatefulSet" | "ReplicationController" | "Job"
+        "PriorityClass" | "RuntimeClass" | "StorageClass" | "IngressClass" | "ServiceAccount" | "Role"
+        | "ClusterRole" | "RoleBinding" | "ClusterRoleBinding" | "ResourceQuota" | "LimitRange" => Phase::Rules,
+        "Pod"
+        | "Deployment"
+        | "DaemonSet"
+        | "ReplicaSet"
+        | "StatefulSet"
+        | "ReplicationController"
+        | "Job"
         | "CronJob" => Phase::Workloads,
-        "HorizontalPodAutoscaler" | "PodDisruptionBudget" | "ValidatingWebhookConfiguration"
-        | "MutatingWebhookConfiguration" | "APIService" => Phase::Guards,
+        "HorizontalPodAutoscaler"
+        | "PodDisruptionBudget"
+        | "ValidatingWebhookConfiguration"
+        | "MutatingWebhookConfiguration"
+        | "APIService" => Phase::Guards,
         _ => Phase::Support,
     }
 }

@@ -10,7 +10,12 @@ use std::collections::BTreeMap;
 
 /// Sets images and the restart marker of a live workload or Pod. Fields that have the wanted value already are left
 /// out, so the patch is empty when there is nothing to do.
-pub fn workload(kind: WorkloadKind, live: &Value, wanted: &BTreeMap<String, String>, marker: Option<u64>) -> Vec<Value> {
+pub fn workload(
+    kind: WorkloadKind,
+    live: &Value,
+    wanted: &BTreeMap<String, String>,
+    marker: Option<u64>,
+) -> Vec<Value> {
     let mut patch = images(kind, live, wanted);
     if let Some(marker) = marker {
         patch.extend(annotation(live, kind.template_pointer(), MARKER, &marker.to_string()));
@@ -111,7 +116,6 @@ pub fn mismatches(patch: &[Value], live: &Value) -> Vec<(String, Value, Value)> 
         })
         .collect()
 }
-
 
 #[cfg(test)]
 mod tests {

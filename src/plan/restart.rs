@@ -43,7 +43,11 @@ pub fn affected(question: &Question<'_>) -> Result<Vec<Affected>, ContentError> 
     Ok(affected)
 }
 
-fn workload(question: &Question<'_>, kind: WorkloadKind, state: &ObjectState) -> Result<Option<Affected>, ContentError> {
+fn workload(
+    question: &Question<'_>,
+    kind: WorkloadKind,
+    state: &ObjectState,
+) -> Result<Option<Affected>, ContentError> {
     let wanted = wanted_images(question.contents, state)?;
     let former = match question.source.object(&state.reference) {
         Some(source) => wanted_images(question.contents, source)?,
@@ -91,7 +95,10 @@ fn workload(question: &Question<'_>, kind: WorkloadKind, state: &ObjectState) ->
 }
 
 /// Images of all containers as a revision wants them.
-pub(super) fn wanted_images(contents: &Contents, state: &ObjectState) -> Result<BTreeMap<String, String>, ContentError> {
+pub(super) fn wanted_images(
+    contents: &Contents,
+    state: &ObjectState,
+) -> Result<BTreeMap<String, String>, ContentError> {
     let content = contents.content(state)?;
     Ok(pod_spec(&content).map(images).unwrap_or_default())
 }

@@ -4,9 +4,9 @@
 use super::derive::update::Deferred;
 use super::drift::Drift;
 use super::{Item, ItemState, Live, Step, Vdus};
+use crate::object::ObjectRef;
 use crate::object::config::is_config;
 use crate::object::workload::{WorkloadKind, replicas};
-use crate::object::ObjectRef;
 use crate::record::{PackageId, Revision, Verb};
 use serde::Serialize;
 use serde_json::Value;

@@ -1,7 +1,7 @@
 //! The VNF instance record: SOL003 `VnfInstance` with our additions, and its ConfigMap.
 
 use super::names::{self, MANAGED_BY, MANAGER, RECORD, column};
-use super::operation::{Journal, Operation, OperationState, Verb};
+use super::operation::{Journal, Operation, OperationState, RecordChange, Verb};
 use super::revision::{self, PackageId, Revision};
 use super::{RecordError, SCHEMA_VERSION, pack, read_config_map};
 use jiff::Timestamp;
@@ -249,16 +249,17 @@ impl Instance {
                 self.revisions.clear();
             }
         }
-        if operation.operation_state != OperationState::Completed {
-            return;
+        if operation.operation_state == OperationState::Completed {
+            self.modify(&journal.record, operation.state_entered_time);
         }
-        let change = &journal.record;
+    }
+
+    /// Changes the record's own attributes.
+    pub fn modify(&mut self, change: &RecordChange, now: Timestamp) {
         if let Some(name) = change.name.as_ref().filter(|name| **name != self.vnf_instance_name) {
             let former = std::mem::replace(&mut self.vnf_instance_name, name.clone());
             self.kubectl_vnf.former_names.retain(|entry| entry.name != former && entry.name != *name);
-            self.kubectl_vnf
-                .former_names
-                .push(FormerName { name: former, until: operation.state_entered_time });
+            self.kubectl_vnf.former_names.push(FormerName { name: former, until: now });
         }
         if let Some(description) = &change.description {
             self.vnf_instance_description = Some(description.clone()).filter(|text| !text.is_empty());

@@ -4,8 +4,8 @@
 //! and never changes: with it and the live cluster, what is done and what is left can be worked out again at any
 //! time, also after the process that began it has gone.
 
-use super::names::{self, MANAGED_BY, MANAGER, RECORD};
 use super::instance::ScaleInfo;
+use super::names::{self, MANAGED_BY, MANAGER, RECORD};
 use super::revision::Revision;
 use super::scope::Scope;
 use super::{RecordError, SCHEMA_VERSION, pack, read_config_map};
@@ -262,7 +262,15 @@ impl RecordChange {
 
 impl Operation {
     /// An operation at its first moment.
-    pub fn begin(id: String, instance_id: &str, verb: Verb, by: By, params: Value, journal: &Journal, now: Timestamp) -> Self {
+    pub fn begin(
+        id: String,
+        instance_id: &str,
+        verb: Verb,
+        by: By,
+        params: Value,
+        journal: &Journal,
+        now: Timestamp,
+    ) -> Self {
         Self {
             id,
             operation_state: OperationState::Processing,

@@ -11,7 +11,8 @@ use crate::record::PackageId;
 const FACTS: usize = 14;
 
 /// Everything that `package inspect` says about a package.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct PackageSheet {
     /// Its identity.
     pub id: PackageId,
@@ -30,7 +31,8 @@ pub struct PackageSheet {
 }
 
 /// One deployment flavour.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct FlavourSheet {
     /// Its id.
     pub id: String,
@@ -45,7 +47,8 @@ pub struct FlavourSheet {
 }
 
 /// One VDU.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct VduLine {
     /// Its id.
     pub id: String,
@@ -62,7 +65,8 @@ pub struct VduLine {
 }
 
 /// One script of the package.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ScriptLine {
     /// Its name.
     pub name: String,

@@ -9,7 +9,8 @@
 //!   back-off (10 s at first) and shows ImagePullBackOff: *not* a second failure. The second try comes 10 to 15 s
 //!   after the first one, and shows ErrImagePull again.
 //! - Without a look in between, two failed tries in a row are one state without a break: no event at all, or one
-//!   with another message.
+//!   with another message. Seen on a real kubelet: ErrImagePull at 0.6 s, a second try at 13 s that no state showed,
+//!   ImagePullBackOff at 14.4 s. So a back-off that begins only after its first 10 s tells of a second failure.
 //! - A container that cannot be started shows RunContainerError, then CrashLoopBackOff with a last state of
 //!   StartError: one failure, told by the same restart count. One that cannot be made (CreateContainerError) has
 //!   no count; its state stays.
@@ -27,6 +28,8 @@ use std::time::Duration;
 
 /// A trouble of [`Patience::SecondTime`] that has lasted this long has failed twice.
 const SECOND_TRY: Duration = Duration::from_secs(30);
+/// The kubelet's first pull back-off: a pull that failed is not tried again sooner.
+const PULL_BACK_OFF: Duration = Duration::from_secs(10);
 /// Exits of a new container that make a failure.
 const EXITS: u64 = 3;
 /// Stands for the whole Pod, or the controller, where a container's name stands otherwise.
@@ -80,6 +83,12 @@ impl Seen {
         // Within one restart count a crash back-off is the echo of the failed start, and starts nothing.
         let came_back = now.family == Family::Pull && self.backing_off;
         !later.backing_off && (came_back || (then.reason == now.reason && then.message != now.message))
+    }
+
+    /// Whether the pull back-off that begins only now tells of a second try that no state showed.
+    fn tried_unseen(&self, later: &Seen, now: Duration) -> bool {
+        let begins = !self.backing_off && later.backing_off && later.trouble.family == Family::Pull;
+        begins && now.saturating_sub(self.since) >= PULL_BACK_OFF
     }
 
     fn used_up(&self, now: Duration, crashes_fail: bool) -> bool {
@@ -180,7 +189,7 @@ impl Patient {
             }
             (former, latter) if former != latter => *seen = fresh,
             _ => {
-                let again = !seen.present || seen.tried_again(&fresh);
+                let again = !seen.present || seen.tried_again(&fresh) || seen.tried_unseen(&fresh, now);
                 let since = if seen.present { seen.since } else { now };
                 let times = match fresh.trouble.family {
                     Family::Crash => fresh.trouble.times,

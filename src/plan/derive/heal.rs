@@ -112,13 +112,8 @@ pub fn all(
         Some(package) => package.manifests(&current.files)?,
         None => Vec::new(),
     };
-    let mut target = Revision {
-        number,
-        operation_id: operation_id.to_owned(),
-        verb: Verb::Heal,
-        time,
-        ..current.clone()
-    };
+    let mut target =
+        Revision { number, operation_id: operation_id.to_owned(), verb: Verb::Heal, time, ..current.clone() };
     for state in &mut target.objects {
         let mut unsettled = state.reference.clone();
         let source = manifests.iter().find(|manifest| {

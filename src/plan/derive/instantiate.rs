@@ -49,7 +49,10 @@ pub enum Refusal {
 ///
 /// # Errors
 /// The manifests name several namespaces and none was asked for, or there are none.
-pub fn instantiate(request: &Request<'_>, namespaced: impl Fn(&ObjectRef) -> bool) -> Result<(Revision, Scope), Refusal> {
+pub fn instantiate(
+    request: &Request<'_>,
+    namespaced: impl Fn(&ObjectRef) -> bool,
+) -> Result<(Revision, Scope), Refusal> {
     if request.manifests.is_empty() {
         return Err(Refusal::Empty);
     }

@@ -141,7 +141,12 @@ pub fn update(request: &Request<'_>) -> Result<Derived, Refusal> {
             refused.push(RefusedChange {
                 object: state.reference.clone(),
                 change: "changed",
-                detail: change.fields.iter().map(|f| format!("{} {}", f.path, f.summary())).collect::<Vec<_>>().join(", "),
+                detail: change
+                    .fields
+                    .iter()
+                    .map(|f| format!("{} {}", f.path, f.summary()))
+                    .collect::<Vec<_>>()
+                    .join(", "),
             });
         }
     }
@@ -156,8 +161,11 @@ pub fn update(request: &Request<'_>) -> Result<Derived, Refusal> {
     }
     if !refused.is_empty() {
         // A rename shows as one line: the new object is named where the old one is missing.
-        let renamed: BTreeSet<String> =
-            refused.iter().filter(|r| r.change == "renamed?").filter_map(|r| r.detail.split(' ').next().map(Into::into)).collect();
+        let renamed: BTreeSet<String> = refused
+            .iter()
+            .filter(|r| r.change == "renamed?")
+            .filter_map(|r| r.detail.split(' ').next().map(Into::into))
+            .collect();
         refused.retain(|r| r.change != "added" || !renamed.contains(&r.object.name));
         return Err(Refusal::Changes(refused));
     }
@@ -219,7 +227,9 @@ pub fn scope(
     mark(&mut target, &affected);
     let create = if restore {
         let missing = |state: &&ObjectState| {
-            live.get(&state.reference).is_none() && WorkloadKind::of(&state.reference).is_none() && !is_config(&state.reference)
+            live.get(&state.reference).is_none()
+                && WorkloadKind::of(&state.reference).is_none()
+                && !is_config(&state.reference)
         };
         target.objects.iter().filter(missing).map(|state| state.reference.clone()).collect()
     } else {
@@ -262,7 +272,9 @@ pub fn deferred(revision: &Revision, contents: &Contents) -> Result<Vec<Deferred
     let manifests = package.manifests(&revision.files)?;
     let mut deferred = Vec::new();
     for state in behind {
-        let Some(manifest) = manifests.iter().find(|manifest| names(manifest, state, &revision.namespace)) else { continue };
+        let Some(manifest) = manifests.iter().find(|manifest| names(manifest, state, &revision.namespace)) else {
+            continue;
+        };
         let in_force = contents.content(state)?;
         let bare = ObjectState { images: BTreeMap::new(), ..state.clone() };
         let change = compare::objects(&state.reference, &in_force, &settle(&manifest.object, &bare));
@@ -317,7 +329,8 @@ fn listed_objects(
             if !is_config(object) {
                 problems.push(format!("configmap_secret_paths: {path} defines {object}, not a ConfigMap or Secret"));
             } else if !known {
-                problems.push(format!("configmap_secret_paths: {path} defines {object}, which the instance does not have"));
+                problems
+                    .push(format!("configmap_secret_paths: {path} defines {object}, which the instance does not have"));
             } else {
                 objects.push(object.clone());
             }

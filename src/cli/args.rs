@@ -1,0 +1,223 @@
+//! The command line as types. A doc comment here is the help that a user reads.
+
+use crate::cluster::ConnectOptions;
+use crate::commands;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Run the life of a containerised VNF straight from a kube context
+///
+/// Instantiates, updates, heals and terminates CNFs described by ETSI NFV packages (CSAR). There is no server: records
+/// are ConfigMaps in the cluster. An update changes only the ConfigMaps, Secrets and container images that changed,
+/// restarts exactly the Pods that use them, and leaves every other Pod alone.
+#[derive(Debug, Parser)]
+#[command(name = "kubectl-vnf", bin_name = "kubectl vnf", version, args_override_self = true, max_term_width = 100)]
+#[command(disable_help_subcommand = false, propagate_version = false, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Create(commands::create::CreateArgs),
+    Instantiate(commands::instantiate::InstantiateArgs),
+    Update(commands::update::UpdateArgs),
+    Diff(commands::diff::DiffArgs),
+    Heal(commands::heal::HealArgs),
+    Terminate(commands::terminate::TerminateArgs),
+    Delete(commands::delete::DeleteArgs),
+    List(commands::list::ListArgs),
+    Show(commands::show::ShowArgs),
+    #[command(subcommand)]
+    Op(Op),
+    #[command(subcommand)]
+    Package(PackageCommand),
+    Version(commands::version::VersionArgs),
+}
+
+/// List, show and finish LCM operations
+#[derive(Debug, Subcommand)]
+pub enum Op {
+    List(commands::op::ListArgs),
+    Show(commands::op::ShowArgs),
+    Retry(commands::op::RetryArgs),
+    Fail(commands::op::FailArgs),
+}
+
+/// Look into packages
+#[derive(Debug, Subcommand)]
+pub enum PackageCommand {
+    Inspect(commands::package::InspectArgs),
+}
+
+/// kubectl's own flags: which cluster, as whom.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Cluster options")]
+pub struct Global {
+    /// Namespace of the VNF instance records [default: the context's]
+    #[arg(short, long, global = true, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// Context of the kubeconfig to use
+    #[arg(long, global = true, value_name = "NAME")]
+    pub context: Option<String>,
+    /// Path of the kubeconfig file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Cluster entry of the kubeconfig to use
+    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
+    pub cluster: Option<String>,
+    /// User entry of the kubeconfig to use
+    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
+    pub user: Option<String>,
+    /// Address of the API server
+    #[arg(short, long, global = true, value_name = "URL", hide_short_help = true)]
+    pub server: Option<String>,
+    /// Bearer token
+    #[arg(long, global = true, value_name = "TOKEN", hide_short_help = true)]
+    pub token: Option<String>,
+    /// Certificate authority of the API server
+    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
+    pub certificate_authority: Option<PathBuf>,
+    /// Client certificate
+    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
+    pub client_certificate: Option<PathBuf>,
+    /// Key of the client certificate
+    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
+    pub client_key: Option<PathBuf>,
+    /// Server name to check the certificate against
+    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
+    pub tls_server_name: Option<String>,
+    /// Do not check the API server's certificate
+    #[arg(long, global = true, num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          value_name = "BOOL", hide_short_help = true)]
+    pub insecure_skip_tls_verify: Option<bool>,
+    /// User to impersonate
+    #[arg(long = "as", global = true, value_name = "USER")]
+    pub impersonate: Option<String>,
+    /// Group to impersonate; may be repeated
+    #[arg(long = "as-group", global = true, value_name = "GROUP", hide_short_help = true)]
+    pub impersonate_groups: Vec<String>,
+    /// UID to impersonate
+    #[arg(long = "as-uid", global = true, value_name = "UID", hide_short_help = true)]
+    pub impersonate_uid: Option<String>,
+    /// How long one request may take, such as 10s; 0 means for ever [default: 30s]
+    #[arg(long, global = true, value_name = "DURATION", value_parser = timeout)]
+    pub request_timeout: Option<Duration>,
+    /// Log verbosity: 6 shows requests, 7 and more their headers
+    #[arg(short, long = "v", global = true, value_name = "LEVEL", default_value_t = 0, hide_default_value = true)]
+    pub verbosity: u8,
+}
+
+impl Global {
+    /// As the client wants it.
+    pub fn connect_options(&self) -> ConnectOptions {
+        ConnectOptions {
+            kubeconfig: self.kubeconfig.clone(),
+            context: self.context.clone(),
+            cluster: self.cluster.clone(),
+            user: self.user.clone(),
+            namespace: self.namespace.clone(),
+            server: self.server.clone(),
+            token: self.token.clone(),
+            certificate_authority: self.certificate_authority.clone(),
+            client_certificate: self.client_certificate.clone(),
+            client_key: self.client_key.clone(),
+            tls_server_name: self.tls_server_name.clone(),
+            insecure_skip_tls_verify: self.insecure_skip_tls_verify.unwrap_or(false),
+            impersonate: self.impersonate.clone(),
+            impersonate_groups: self.impersonate_groups.clone(),
+            impersonate_uid: self.impersonate_uid.clone(),
+            request_timeout: self.request_timeout,
+            verbosity: self.verbosity,
+        }
+    }
+}
+
+/// How far to go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum DryRun {
+    /// Do it
+    #[default]
+    None,
+    /// Show the plan
+    Client,
+    /// Show the plan, and let the API server check every write
+    Server,
+}
+
+/// How to tell what happens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Progress {
+    /// As fits the terminal
+    #[default]
+    Auto,
+    /// One line per change
+    Plain,
+    /// One JSON object per event
+    Json,
+    /// Nothing
+    None,
+}
+
+/// Machine-readable output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// JSON
+    Json,
+    /// YAML
+    Yaml,
+    /// `vnfinstance/NAME`
+    Name,
+}
+
+/// Output of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TableOutput {
+    /// JSON
+    Json,
+    /// YAML
+    Yaml,
+    /// `vnfinstance/NAME`
+    Name,
+    /// More columns
+    Wide,
+}
+
+/// Flags of every verb that changes something.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Operation options")]
+pub struct Change {
+    /// Only show what would be done: the plan (client), or the plan checked by the API server (server)
+    #[arg(long, value_enum, default_value_t, num_args = 0..=1, default_missing_value = "client", require_equals = true,
+          value_name = "MODE")]
+    pub dry_run: DryRun,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// How long the whole operation may wait
+    #[arg(long, default_value = "10m", value_parser = timeout, value_name = "DURATION")]
+    pub timeout: Duration,
+    /// How to tell what happens while it happens
+    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
+    pub progress: Progress,
+    /// Print the result, or the plan of a dry run, for a machine
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub output: Option<Output>,
+}
+
+/// A duration as kubectl takes it: `90s`, `10m`, `1h30m`, or a number of seconds.
+pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let duration: kube::core::Duration = text.parse().map_err(|_| "not a duration such as 90s or 10m".to_owned())?;
+    if duration.is_negative() {
+        return Err("a duration cannot be negative".into());
+    }
+    Ok(duration.into())
+}

@@ -1,0 +1,169 @@
+//! Errors as a user reads them, and exit codes.
+//!
+//! Every error of the library becomes one [`CliError`] here: what failed and why, what to do next, and the exit code.
+
+use crate::cluster::ClusterError;
+use crate::cluster::store::StoreError;
+use crate::engine::session::EngineError;
+use crate::object::mask::printable;
+use crate::package::PackageError;
+use crate::plan::ContentError;
+use crate::record::names;
+use crate::view::tables::age;
+use owo_colors::OwoColorize as _;
+use std::fmt::Display;
+
+/// How the process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done, or nothing to do.
+    Done,
+    /// Refused, or failed with nothing left unfinished. `diff`: there are differences.
+    Failed,
+    /// The command line is wrong.
+    Usage,
+    /// The operation stands in FAILED_TEMP.
+    Unfinished,
+    /// Interrupted by the user.
+    Interrupted,
+}
+
+impl Exit {
+    /// The documented code.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Unfinished => 3,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+/// An error ready to be printed.
+#[derive(Debug)]
+pub struct CliError {
+    /// What failed and why; further lines are details.
+    pub message: String,
+    /// What to do next, a line each.
+    pub hints: Vec<String>,
+    /// How the process ends.
+    pub exit: Exit,
+}
+
+impl CliError {
+    /// An error without hints, exit code 1.
+    pub fn new(message: impl Display) -> Self {
+        Self { message: message.to_string(), hints: Vec::new(), exit: Exit::Failed }
+    }
+
+    /// An error of usage, exit code 2.
+    pub fn usage(message: impl Display) -> Self {
+        Self { exit: Exit::Usage, ..Self::new(message) }
+    }
+
+    /// Adds a hint.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Display) -> Self {
+        self.hints.push(hint.to_string());
+        self
+    }
+
+    /// The whole text, coloured.
+    pub fn render(&self) -> String {
+        let mut text = format!("{} {}\n", "error:".red().bold(), indent(&printable(&self.message)));
+        for hint in &self.hints {
+            text.push_str(&format!("  {}\n", indent(&printable(hint))));
+        }
+        text
+    }
+}
+
+/// Lines after the first stand under it.
+fn indent(text: &str) -> String {
+    text.trim_end().replace('\n', "\n  ")
+}
+
+impl From<ClusterError> for CliError {
+    fn from(error: ClusterError) -> Self {
+        Self::new(error)
+    }
+}
+
+impl From<ContentError> for CliError {
+    fn from(error: ContentError) -> Self {
+        Self::new(error)
+    }
+}
+
+impl From<PackageError> for CliError {
+    fn from(error: PackageError) -> Self {
+        let mut lines = vec![format!("{}:", error.origin)];
+        let mut hints: Vec<String> = Vec::new();
+        for problem in error.errors() {
+            lines.push(format!("[{}] {problem}", problem.rule));
+            if let Some(help) = problem.help.clone().filter(|help| !hints.contains(help)) {
+                hints.push(help);
+            }
+        }
+        let mut result = if lines.len() == 2 {
+            Self::new(format!("{} {}", lines[0], lines[1]))
+        } else {
+            Self::new(lines.join("\n"))
+        };
+        result.hints = hints;
+        result
+    }
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Package(error) => error.into(),
+            StoreError::NotFound { name, namespace, renamed: Some((now, until)), .. } => {
+                let ago = age(until, jiff::Timestamp::now());
+                Self::new(format!(
+                    "no VNF instance {name:?} in namespace {namespace}; it was renamed to {now} {ago} ago"
+                ))
+            }
+            StoreError::NotFound { ref name, ref elsewhere, .. } => {
+                let hints = elsewhere
+                    .iter()
+                    .map(|namespace| {
+                        format!("There is one in namespace {namespace:?}:  kubectl vnf show {name} -n {namespace}")
+                    })
+                    .collect();
+                Self { hints, ..Self::new(&error) }
+            }
+            StoreError::NameTaken { ref name, .. } => {
+                let hint = format!("Look at it: kubectl vnf show {name}");
+                Self::new(&error).hint(hint)
+            }
+            other => Self::new(other),
+        }
+    }
+}
+
+impl From<EngineError> for CliError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Cluster(error) => error.into(),
+            EngineError::Store(error) => error.into(),
+            EngineError::Content(error) => error.into(),
+            EngineError::Busy { ref name, ref holder } => {
+                let since = holder.since.map(|since| format!(", for {}", age(since, jiff::Timestamp::now())));
+                let busy = Self::new(format!("{error}{}", since.unwrap_or_default()));
+                busy.hint(format!("Look at it: kubectl vnf op show {name}"))
+            }
+            EngineError::Unfinished { ref name, ref operation_id, .. } => {
+                let id = names::short(operation_id);
+                Self::new(&error)
+                    .hint(format!("{name} takes one of these, and nothing else:"))
+                    .hint(format!("  kubectl vnf op retry {name}   finishes operation {id}"))
+                    .hint(format!("  kubectl vnf op fail {name}    keeps everything as it is now"))
+            }
+            EngineError::Lock(error) => Self { exit: Exit::Unfinished, ..Self::new(error) },
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The command line: what may be typed, how errors read, what an exit code means, and the terminal.
+//!
+//! Which flags a verb has stands with the verb in `commands`; what output looks like stands in `view`.
+
+pub mod args;
+pub mod error;
+pub mod signal;
+pub mod ui;
+
+use args::{Cli, Command, Op, PackageCommand};
+use clap::Parser as _;
+use error::{CliError, Exit};
+use ui::Ui;
+
+use crate::commands;
+
+/// Runs the command line of this process and returns its exit code.
+pub fn run() -> u8 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors, and go to stdout.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.code() } else { 0 };
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            Ui::new("").error(&CliError::new(format!("the runtime does not start: {error}")));
+            return Exit::Failed.code();
+        }
+    };
+    let code = runtime.block_on(dispatch(cli));
+    // A read of the terminal that nobody waits for any more must not keep the process.
+    runtime.shutdown_background();
+    code
+}
+
+async fn dispatch(cli: Cli) -> u8 {
+    let Cli { global, command } = cli;
+    let compares = matches!(command, Command::Diff(_));
+    let result = match command {
+        Command::Create(args) => commands::create::run(&global, args).await,
+        Command::Instantiate(args) => commands::instantiate::run(&global, args).await,
+        Command::Update(args) => commands::update::run(&global, args).await,
+        Command::Diff(args) => commands::diff::run(&global, args).await,
+        Command::Heal(args) => commands::heal::run(&global, args).await,
+        Command::Terminate(args) => commands::terminate::run(&global, args).await,
+        Command::Delete(args) => commands::delete::run(&global, args).await,
+        Command::List(args) => commands::list::run(&global, args).await,
+        Command::Show(args) => commands::show::run(&global, args).await,
+        Command::Op(Op::List(args)) => commands::op::list(&global, args).await,
+        Command::Op(Op::Show(args)) => commands::op::show(&global, args).await,
+        Command::Op(Op::Retry(args)) => commands::op::retry(&global, args).await,
+        Command::Op(Op::Fail(args)) => commands::op::fail(&global, args).await,
+        Command::Package(PackageCommand::Inspect(args)) => commands::package::inspect(&global, &args),
+        Command::Version(args) => commands::version::run(&global, args).await,
+    };
+    match result {
+        Ok(exit) => exit.code(),
+        Err(error) => {
+            Ui::new("").error(&error);
+            // `diff` exits 1 for differences, so that trouble must be told apart.
+            match error.exit {
+                Exit::Failed if compares => 2,
+                exit => exit.code(),
+            }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Signals during an operation: the first Ctrl-C or SIGTERM asks to stop, the second one leaves at once, and a closed
+//! terminal is no reason to stop.
+
+use super::error::Exit;
+use super::ui::Ui;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// Begins to listen. The receiver turns true with the first request to stop.
+pub fn stop_requests(ui: &Ui) -> watch::Receiver<bool> {
+    let (sender, receiver) = watch::channel(false);
+    let ui = ui.clone();
+    tokio::spawn(async move {
+        let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) =
+            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()))
+        else {
+            return;
+        };
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+                // The terminal is gone; the operation is not.
+                _ = hangup.recv() => continue,
+            }
+            if sender.send_replace(true) {
+                #[expect(clippy::exit, reason = "the user insists: nothing is waited for any more")]
+                std::process::exit(i32::from(Exit::Interrupted.code()));
+            }
+            ui.err("Stopping: no new step is started (Ctrl-C again leaves at once)\n");
+        }
+    });
+    receiver
+}

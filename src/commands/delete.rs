@@ -1,0 +1,63 @@
+//! `delete`: the record, its operations, and packages that nobody else uses.
+
+use super::env::Env;
+use crate::cli::args::Global;
+use crate::cli::error::{CliError, Exit};
+use crate::engine::session::Session;
+use crate::record::instance::InstantiationState;
+use std::collections::BTreeSet;
+
+/// Delete the records of VNF instances that are not instantiated
+#[derive(Debug, clap::Args)]
+pub struct DeleteArgs {
+    /// The instances: id, name, or the beginning of an id
+    #[arg(required = true)]
+    pub names: Vec<String>,
+}
+
+/// What was removed beside the record.
+pub(crate) struct Removed {
+    packages: usize,
+}
+
+impl Removed {
+    /// The result line.
+    pub(crate) fn line(&self, name: &str) -> String {
+        let packages = match self.packages {
+            0 => String::new(),
+            count => format!(", with {} that nobody else uses", crate::view::words::count(count, "package")),
+        };
+        format!("vnfinstance/{name} deleted{packages}\n")
+    }
+}
+
+pub(crate) async fn run(global: &Global, args: DeleteArgs) -> Result<Exit, CliError> {
+    let env = Env::connect(global).await?;
+    let mut failed = 0;
+    for name in &args.names {
+        let result = async {
+            let session = Session::open(&env.cluster, &env.store, name).await?;
+            session.require_free()?;
+            if session.instance().instantiation_state == InstantiationState::Instantiated {
+                let name = &session.instance().vnf_instance_name;
+                return Err(CliError::new(format!("{name} is INSTANTIATED"))
+                    .hint(format!("Terminate it first: kubectl vnf terminate {name} --delete")));
+            }
+            let removed = remove(&env, &session).await?;
+            env.ui.out(&removed.line(&session.instance().vnf_instance_name));
+            Ok(())
+        };
+        if let Err(error) = result.await {
+            env.ui.error(&error);
+            failed += 1;
+        }
+    }
+    Ok(if failed == 0 { Exit::Done } else { Exit::Failed })
+}
+
+/// Removes a record and everything that only it refers to.
+pub(crate) async fn remove(env: &Env, session: &Session) -> Result<Removed, CliError> {
+    let digests: BTreeSet<String> = session.instance().packages().into_iter().map(ToOwned::to_owned).collect();
+    env.store.delete(&session.stored).await?;
+    Ok(Removed { packages: env.store.collect_packages(&digests).await? })
+}

@@ -1,0 +1,86 @@
+//! `diff`: what an update would change, with values; Secret values never.
+
+use super::env::Env;
+use super::update::{Asked, Prepared};
+use crate::cli::args::Global;
+use crate::cli::error::{CliError, Exit};
+use crate::engine::operation::Proposal;
+use crate::engine::session::Session;
+use crate::object::ObjectRef;
+use crate::object::config::{data, is_config};
+use crate::plan::Contents;
+use crate::view::diff as diff_view;
+use crate::view::diff::{KeyDiff, ObjectDiff, Shown};
+use serde_json::Value;
+
+/// Show what an update would change, value by value
+///
+/// Exit code 0: no difference, 1: differences, 2 or more: trouble.
+///
+/// Examples:
+///   kubectl vnf diff sample-vnf --package sample-2.csar
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct DiffArgs {
+    /// The instance: id, name, or the beginning of its id
+    pub name: String,
+    /// The new package: a CSAR file, or a directory with the same tree
+    #[arg(long, value_name = "PATH")]
+    pub package: Option<String>,
+    /// Request file, as for `update`
+    #[arg(short = 'f', long, value_name = "FILE")]
+    pub request: Option<String>,
+    /// Use the package although files do not match their digests
+    #[arg(long)]
+    pub allow_hash_mismatch: bool,
+}
+
+pub(crate) async fn run(global: &Global, args: DiffArgs) -> Result<Exit, CliError> {
+    let asked = Asked::read(args.package.as_deref(), args.request.as_deref(), None, args.allow_hash_mismatch)?;
+    let env = Env::connect(global).await?;
+    let session = Session::open(&env.cluster, &env.store, &args.name).await?;
+    let prepared = Prepared::new(&session, asked).await?;
+    let proposal = prepared.propose(&env, &session)?;
+    let changes = changes(&proposal, &prepared)?;
+    let sheet = &proposal.sheet;
+    if sheet.items.is_empty() && sheet.deferred.is_empty() && !prepared.moves(&proposal.journal) {
+        env.ui.err(&format!("{}: no difference\n", sheet.name));
+        return Ok(Exit::Done);
+    }
+    env.ui.out(&diff_view::sheet(sheet, &changes, &env.screen()));
+    Ok(Exit::Failed)
+}
+
+/// Before and after of everything that the plan writes.
+fn changes(proposal: &Proposal, prepared: &Prepared) -> Result<Vec<ObjectDiff>, CliError> {
+    let live = prepared.observer.live();
+    let mut changes = Vec::new();
+    for item in &proposal.sheet.items {
+        let before = live.get(&item.object).cloned().unwrap_or(Value::Null);
+        let after = wanted(proposal, &prepared.contents, &item.object)?;
+        let keys = if is_config(&item.object) { key_diffs(&item.object, &before, &after) } else { Vec::new() };
+        changes.push(ObjectDiff { object: item.object.clone(), vdu: item.vdu.clone(), keys });
+    }
+    Ok(changes)
+}
+
+fn wanted(proposal: &Proposal, contents: &Contents, object: &ObjectRef) -> Result<Value, CliError> {
+    match proposal.journal.target.as_ref().and_then(|target| target.object(object)) {
+        Some(state) => Ok(contents.content(state)?),
+        None => Ok(Value::Null),
+    }
+}
+
+fn key_diffs(object: &ObjectRef, before: &Value, after: &Value) -> Vec<KeyDiff> {
+    let (old, new) = (data(before), data(after));
+    let show = |bytes: &Vec<u8>| match std::str::from_utf8(bytes) {
+        _ if object.kind == "Secret" => Shown::Secret(bytes.len()),
+        Ok(text) => Shown::Text(text.to_owned()),
+        Err(_) => Shown::Binary(bytes.len()),
+    };
+    let keys: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    keys.into_iter()
+        .filter(|key| old.get(*key) != new.get(*key))
+        .map(|key| KeyDiff { key: key.clone(), before: old.get(key).map(show), after: new.get(key).map(show) })
+        .collect()
+}

@@ -1,0 +1,164 @@
+//! `heal`: chosen Pods made again, or all VDU workloads.
+
+use super::env::{Env, new_id};
+use super::operate::Operating;
+use super::update::require_current;
+use crate::cli::args::{Change, Global};
+use crate::cli::error::{CliError, Exit};
+use crate::engine::operation::Proposal;
+use crate::engine::session::{EngineError, Session, snapshot};
+use crate::plan::derive::heal::{self, Targets};
+use crate::plan::derive::update::deferred;
+use crate::plan::sheet::{Sheet, down, untouched};
+use crate::plan::{Contents, Inputs, Vdus, items};
+use crate::record::operation::RecordChange;
+use crate::record::{Journal, Verb};
+use serde_json::json;
+
+/// Heal a VNF: make chosen VNFCs again, or all of its workloads
+///
+/// With --vnfc or --vdu the Pods are replaced one at a time. With --all the workloads of all VDUs are deleted and
+/// created from the package, so that deferred changes take effect; replicas and volumes stay.
+///
+/// Examples:
+///   kubectl vnf heal sample-vnf --vnfc VDU3-env-test
+///   kubectl vnf heal sample-vnf --vdu VDU1 --cause "memory leak"
+///   kubectl vnf heal sample-vnf --all
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct HealArgs {
+    /// The instance: id, name, or the beginning of its id
+    pub name: String,
+    /// VNFC id (VDU-POD) or Pod name; may be repeated
+    #[arg(long, value_name = "ID", num_args = 1.., conflicts_with_all = ["vdu", "all"])]
+    pub vnfc: Vec<String>,
+    /// All VNFCs of a VDU; may be repeated
+    #[arg(long, value_name = "VDU", num_args = 1.., conflicts_with = "all")]
+    pub vdu: Vec<String>,
+    /// All workloads of all VDUs, from the package
+    #[arg(long)]
+    pub all: bool,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub cause: Option<String>,
+    #[command(flatten)]
+    pub change: Change,
+}
+
+pub(crate) async fn run(global: &Global, args: HealArgs) -> Result<Exit, CliError> {
+    let env = Env::connect(global).await?;
+    let mut session = Session::open(&env.cluster, &env.store, &args.name).await?;
+    session.require_free()?;
+    let current = require_current(session.instance())?.clone();
+    let mut contents = Contents::default();
+    let (loaded, observer) =
+        futures::future::join(session.load(&[&current], &mut contents), session.observe(&[&current])).await;
+    loaded?;
+    let observer = observer?;
+    let vnfcs = heal::vnfcs(&current, &contents, &observer.live());
+    let ids = || vnfcs.iter().map(|vnfc| vnfc.id.as_str()).collect::<Vec<_>>().join("   ");
+    let targets = match (args.vnfc.is_empty(), args.vdu.is_empty(), args.all) {
+        (_, _, true) => None,
+        (false, _, _) => Some(Targets::Vnfcs(args.vnfc.clone())),
+        (_, false, _) => Some(Targets::Vdus(args.vdu.clone())),
+        _ => {
+            return Err(CliError::usage("say what to heal: --vnfc ID..., --vdu VDU..., or --all")
+                .hint(format!("VNFCs: {}", ids())));
+        }
+    };
+    if let Some(targets) = &targets {
+        heal::chosen(targets, &vnfcs).map_err(|unknown| {
+            let what = if args.vnfc.is_empty() { "VDU" } else { "VNFC" };
+            let known = if args.vnfc.is_empty() {
+                let mut vdus: Vec<&str> = vnfcs.iter().map(|vnfc| vnfc.vdu.as_str()).collect();
+                vdus.dedup();
+                format!("VDUs: {}", vdus.join("   "))
+            } else {
+                format!("VNFCs: {}", ids())
+            };
+            CliError::new(format!("{} has no {what} {}", args.name, unknown.join(", "))).hint(known)
+        })?;
+    }
+    let operation_id = new_id();
+    let propose = |session: &Session| -> Result<Proposal, CliError> {
+        let instance = session.instance();
+        let current = require_current(instance)?.clone();
+        let live = observer.live();
+        let (target, scope) = match &targets {
+            Some(targets) => {
+                let scope = heal::chosen(targets, &heal::vnfcs(&current, &contents, &live))
+                    .map_err(|gone| CliError::new(format!("{} is gone by now", gone.join(", "))))?;
+                (current.clone(), scope)
+            }
+            None => {
+                let number = instance.kubectl_vnf.last_revision + 1;
+                heal::all(&current, &contents, &live, number, &operation_id, env.cluster.now())
+                    .map_err(CliError::new)?
+            }
+        };
+        let journal = Journal {
+            source: Some(current.clone()),
+            snapshot: snapshot(&current, &live),
+            target: Some(target.clone()),
+            scope,
+            record: RecordChange::default(),
+        };
+        let items = items(&Inputs {
+            source: journal.source.as_ref(),
+            target: journal.target.as_ref(),
+            scope: &journal.scope,
+            snapshot: &journal.snapshot,
+            contents: &contents,
+            live: &live,
+        })?;
+        // With --all, what was deferred comes into force: it is what the plan is about.
+        let in_force =
+            if targets.is_none() { deferred(&current, &contents).map_err(CliError::new)? } else { Vec::new() };
+        let vdus = Vdus::of(&target, &contents);
+        let sheet = Sheet {
+            verb: Verb::Heal,
+            name: instance.vnf_instance_name.clone(),
+            id: instance.id.clone(),
+            context: env.cluster.context().to_owned(),
+            namespace: current.namespace.clone(),
+            package_before: Some(current.package.clone()),
+            package_after: Some(target.package.clone()),
+            digests_checked: None,
+            record: Vec::new(),
+            config_rule: None,
+            deferred: in_force,
+            drift: Vec::new(),
+            untouched: untouched(&target, &items, &vdus),
+            down: down(&items, &live),
+            items,
+            notes: Vec::new(),
+        };
+        Ok(Proposal {
+            operation_id: operation_id.clone(),
+            verb: Verb::Heal,
+            params: json!({
+                "cause": args.cause,
+                "vnfcInstanceId": args.vnfc,
+                "additionalParams": {"all": args.all, "vduId": args.vdu},
+            }),
+            incoming: None,
+            journal,
+            sheet,
+        })
+    };
+    let proposal = propose(&session)?;
+    let operating = Operating {
+        env: &env,
+        session: &mut session,
+        contents: &contents,
+        observer: &observer,
+        change: &args.change,
+        asks: args.all,
+        overwrite_drift: true,
+        one_by_one: false,
+        grace_seconds: None,
+    };
+    let again = async |session: &Session| propose(session).map_err(|_| EngineError::changed(session));
+    let (exit, _) = operating.run(proposal, again).await?;
+    Ok(exit)
+}

@@ -1,0 +1,300 @@
+//! `instantiate`: the package's objects, created and waited for.
+
+use super::create::{check_name, create};
+use super::env::{Env, new_id};
+use super::operate::Operating;
+use super::request::{InstantiateRequest, open_package, package_id, package_notes};
+use crate::cli::args::{Change, DryRun, Global};
+use crate::cli::error::{CliError, Exit};
+use crate::cluster::store::Stored;
+use crate::engine::operation::Proposal;
+use crate::engine::session::{EngineError, Session, Standing};
+use crate::object::{Manifest, ObjectRef};
+use crate::package::Package;
+use crate::package::vnfd::Flavour;
+use crate::plan::sheet::Sheet;
+use crate::plan::{Contents, Inputs, derive, items};
+use crate::record::instance::{InstantiationState, ScaleInfo};
+use crate::record::operation::RecordChange;
+use crate::record::{Instance, Journal, Revision, Scope, Verb};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Instantiate a VNF: create its objects and wait until all of them are ready
+///
+/// The record is made if there is none. Objects go to --target-namespace, else to the one namespace that the manifests
+/// name, else to the record's.
+///
+/// Examples:
+///   kubectl vnf instantiate sample-vnf --package sample.csar -f instance_kubernetes.json
+///   kubectl vnf instantiate sample-vnf --package ./sample --flavour simple --dry-run=server
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct InstantiateArgs {
+    /// Name of the instance
+    pub name: String,
+    /// The package: a CSAR file, or a directory with the same tree; not needed for an instance made by `create`
+    #[arg(long, value_name = "PATH")]
+    pub package: Option<String>,
+    /// Request file (flavourId, instantiationLevelId, additionalParams), JSON or YAML, `-` for stdin
+    #[arg(short = 'f', long, value_name = "FILE")]
+    pub request: Option<String>,
+    /// Deployment flavour [default: the request's, else the only one]
+    #[arg(long, value_name = "ID")]
+    pub flavour: Option<String>,
+    /// Instantiation level [default: the request's, else the flavour's]
+    #[arg(long, value_name = "ID")]
+    pub level: Option<String>,
+    /// Namespace of the VNF's objects
+    #[arg(long, value_name = "NAMESPACE")]
+    pub target_namespace: Option<String>,
+    /// Use the package although files do not match their digests
+    #[arg(long)]
+    pub allow_hash_mismatch: bool,
+    #[command(flatten)]
+    pub change: Change,
+}
+
+pub(crate) async fn run(global: &Global, args: InstantiateArgs) -> Result<Exit, CliError> {
+    check_name(&args.name)?;
+    let (request, mut notes) = match &args.request {
+        Some(path) => InstantiateRequest::read(path)?,
+        None => (InstantiateRequest::default(), Vec::new()),
+    };
+    let given = args.package.as_ref().map(|path| open_package(path, args.allow_hash_mismatch)).transpose()?;
+    let env = Env::connect(global).await?;
+    let existing = existing(&env, &args.name).await?;
+    let digests_checked = given.as_ref().map(|package| package.digests_checked);
+    let package = match (given, &existing) {
+        (Some(package), _) => package,
+        (None, Some(stored)) => env.store.package(&stored.instance.kubectl_vnf.package.digest).await?,
+        (None, None) => {
+            return Err(CliError::usage(format!("there is no VNF instance {:?} yet: name its package", args.name))
+                .hint("kubectl vnf instantiate NAME --package PATH"));
+        }
+    };
+    notes.extend(package_notes(&package));
+    let plan = Plan::resolve(&env, &args, &request, &package).await?;
+    // A dry run leaves nothing behind, not even a record.
+    let dry = args.change.dry_run != DryRun::None;
+    let made_here = existing.is_none() && !dry;
+    let id = package_id(&package);
+    let stored = match existing {
+        Some(stored) => stored,
+        None if dry => {
+            let instance = Instance::create(new_id(), args.name.clone(), id.clone());
+            Stored { object: instance.to_config_map(env.store.namespace(), None), instance }
+        }
+        None => create(&env, &args.name, &package).await?,
+    };
+    let mut contents = Contents::default();
+    contents.add(package);
+    let mut session =
+        Session { cluster: env.cluster.clone(), store: env.store.clone(), stored, standing: Standing::Free };
+    let result = operate(&env, &args, &mut session, &contents, &plan, notes, digests_checked).await;
+    if made_here && session.instance().kubectl_vnf.operation.is_none() {
+        // Refused before the first write: what was made for it goes again.
+        let digests = BTreeSet::from([id.digest.clone()]);
+        env.store.delete(&session.stored).await?;
+        env.store.collect_packages(&digests).await?;
+    }
+    result
+}
+
+async fn operate(
+    env: &Env,
+    args: &InstantiateArgs,
+    session: &mut Session,
+    contents: &Contents,
+    plan: &Plan,
+    notes: Vec<String>,
+    digests_checked: Option<usize>,
+) -> Result<Exit, CliError> {
+    let operation_id = new_id();
+    let (revision, _) = plan.derive(env, session, &operation_id)?;
+    let observer = session.observe(&[&revision]).await?;
+    let propose = |session: &Session| -> Result<Proposal, CliError> {
+        let (target, scope) = plan.derive(env, session, &operation_id)?;
+        let journal = Journal {
+            source: None,
+            target: Some(target.clone()),
+            scope,
+            snapshot: BTreeMap::new(),
+            record: plan.record_change(),
+        };
+        let live = observer.live();
+        let items = items(&Inputs {
+            source: None,
+            target: Some(&target),
+            scope: &journal.scope,
+            snapshot: &journal.snapshot,
+            contents,
+            live: &live,
+        })?;
+        let sheet = Sheet {
+            verb: Verb::Instantiate,
+            name: session.instance().vnf_instance_name.clone(),
+            id: session.instance().id.clone(),
+            context: env.cluster.context().to_owned(),
+            namespace: target.namespace.clone(),
+            package_before: None,
+            package_after: Some(target.package.clone()),
+            digests_checked,
+            record: Vec::new(),
+            items,
+            config_rule: None,
+            deferred: Vec::new(),
+            drift: Vec::new(),
+            untouched: Vec::new(),
+            down: Vec::new(),
+            notes: notes.clone(),
+        };
+        Ok(Proposal {
+            operation_id: operation_id.clone(),
+            verb: Verb::Instantiate,
+            params: json!({
+                "flavourId": target.flavour_id,
+                "instantiationLevelId": target.instantiation_level_id,
+                "additionalParams": {"lcm-kubernetes-def-files": target.files, "namespace": target.namespace},
+            }),
+            incoming: Some(target.package.digest.clone()),
+            journal,
+            sheet,
+        })
+    };
+    let proposal = propose(session)?;
+    let operating = Operating {
+        env,
+        session,
+        contents,
+        observer: &observer,
+        change: &args.change,
+        asks: false,
+        overwrite_drift: false,
+        one_by_one: false,
+        grace_seconds: None,
+    };
+    let again = async |session: &Session| propose(session).map_err(|_| EngineError::changed(session));
+    let (exit, _) = operating.run(proposal, again).await?;
+    Ok(exit)
+}
+
+/// The record of that name, when it is free to be instantiated.
+async fn existing(env: &Env, name: &str) -> Result<Option<Stored>, CliError> {
+    let Some(stored) = env.store.by_name(name).await? else { return Ok(None) };
+    let session = Session::of(&env.cluster, &env.store, stored).await?;
+    session.require_free()?;
+    if session.instance().instantiation_state == InstantiationState::Instantiated {
+        return Err(CliError::new(format!(
+            "a VNF instance {name:?} exists in namespace {} and is INSTANTIATED",
+            env.store.namespace()
+        ))
+        .hint(format!("Look at it: kubectl vnf show {name}"))
+        .hint(format!("Change it:  kubectl vnf update {name} --package PATH")));
+    }
+    Ok(Some(session.stored))
+}
+
+/// What is to be instantiated, resolved against package and cluster.
+struct Plan {
+    package: crate::record::PackageId,
+    flavour: Flavour,
+    level: Option<String>,
+    target_namespace: Option<String>,
+    files: Vec<String>,
+    manifests: Vec<Manifest>,
+    namespaced: BTreeMap<(String, String), bool>,
+}
+
+impl Plan {
+    async fn resolve(
+        env: &Env,
+        args: &InstantiateArgs,
+        request: &InstantiateRequest,
+        package: &Package,
+    ) -> Result<Self, CliError> {
+        let flavour_id = args.flavour.as_ref().or(request.flavour_id.as_ref());
+        let flavour = package.vnfd.flavour(flavour_id.map(String::as_str)).map_err(CliError::new)?.clone();
+        let level_id = args.level.as_ref().or(request.instantiation_level_id.as_ref());
+        let level = flavour.level(level_id.map(String::as_str)).map_err(CliError::new)?.map(|level| level.id.clone());
+        let files = request.additional_params.def_files.clone().unwrap_or_else(|| package.kubernetes_files());
+        let manifests = package.manifests(&files)?;
+        let mut namespaced = BTreeMap::new();
+        let mut unserved = Vec::new();
+        let made: BTreeSet<&str> = manifests
+            .iter()
+            .filter(|manifest| manifest.reference.kind == "CustomResourceDefinition")
+            .filter_map(|manifest| crate::object::text(&manifest.object, "/spec/names/kind"))
+            .collect();
+        for manifest in &manifests {
+            let reference = &manifest.reference;
+            let key = (reference.api_version.clone(), reference.kind.clone());
+            if namespaced.contains_key(&key) {
+                continue;
+            }
+            match env.cluster.resource(&reference.api_version, &reference.kind).await {
+                Ok(resource) => drop(namespaced.insert(key, resource.namespaced)),
+                // A kind that the package itself defines; its CRD says whether it lives in a namespace.
+                Err(crate::cluster::ClusterError::NotServed { .. }) if made.contains(reference.kind.as_str()) => {
+                    let cluster_wide = manifests.iter().any(|crd| {
+                        crate::object::text(&crd.object, "/spec/names/kind") == Some(&reference.kind)
+                            && crate::object::text(&crd.object, "/spec/scope") == Some("Cluster")
+                    });
+                    namespaced.insert(key, !cluster_wide);
+                }
+                Err(error @ crate::cluster::ClusterError::NotServed { .. }) => {
+                    let at = format!("{}:{}", manifest.source.file, manifest.line);
+                    unserved.push(format!("{at}: {reference}: {error}"));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if !unserved.is_empty() {
+            return Err(CliError::new(unserved.join("\n")).hint("Nothing was written"));
+        }
+        Ok(Self {
+            package: package_id(package),
+            flavour,
+            level,
+            target_namespace: args.target_namespace.clone().or_else(|| request.additional_params.namespace.clone()),
+            files,
+            manifests,
+            namespaced,
+        })
+    }
+
+    fn derive(&self, env: &Env, session: &Session, operation_id: &str) -> Result<(Revision, Scope), CliError> {
+        let request = derive::instantiate::Request {
+            package: self.package.clone(),
+            flavour: &self.flavour,
+            level: self.level.as_ref().and_then(|id| self.flavour.levels.iter().find(|level| level.id == *id)),
+            target_namespace: self.target_namespace.as_deref(),
+            record_namespace: env.store.namespace(),
+            files: self.files.clone(),
+            manifests: &self.manifests,
+            number: session.instance().kubectl_vnf.last_revision + 1,
+            operation_id,
+            time: env.cluster.now(),
+        };
+        let namespaced = |reference: &ObjectRef| {
+            self.namespaced.get(&(reference.api_version.clone(), reference.kind.clone())).copied().unwrap_or(true)
+        };
+        derive::instantiate::instantiate(&request, namespaced).map_err(CliError::new)
+    }
+
+    /// Scale levels of the record: those of the instantiation level, and the highest of each aspect.
+    fn record_change(&self) -> RecordChange {
+        let level = self.level.as_ref().and_then(|id| self.flavour.levels.iter().find(|level| level.id == *id));
+        let info = |aspect_id: &str, scale_level: u32| ScaleInfo { aspect_id: aspect_id.to_owned(), scale_level };
+        let status =
+            self.flavour.aspects.iter().map(|aspect| {
+                info(&aspect.id, level.and_then(|level| level.scale.get(&aspect.id)).copied().unwrap_or(0))
+            });
+        let highest = self.flavour.aspects.iter().map(|aspect| info(&aspect.id, aspect.max_scale_level));
+        RecordChange {
+            scale_status: Some(status.collect()),
+            max_scale_levels: Some(highest.collect()),
+            ..RecordChange::default()
+        }
+    }
+}

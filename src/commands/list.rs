@@ -1,0 +1,97 @@
+//! `list`: the instances, from the annotations of their records alone.
+
+use super::env::Env;
+use super::operate::print;
+use crate::cli::args::{Global, Output, TableOutput};
+use crate::cli::error::{CliError, Exit};
+use crate::cluster::store::{annotation, list_records};
+use crate::object::text;
+use crate::record::names::{INSTANCE, column};
+use crate::view::tables::{self, ListRow};
+use serde_json::{Value, json};
+
+/// List VNF instances
+#[derive(Debug, clap::Args)]
+pub struct ListArgs {
+    /// In all namespaces
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+    /// Output format
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub output: Option<TableOutput>,
+    /// No column headers
+    #[arg(long)]
+    pub no_headers: bool,
+}
+
+pub(crate) async fn run(global: &Global, args: ListArgs) -> Result<Exit, CliError> {
+    let env = Env::connect(global).await?;
+    let namespace = (!args.all_namespaces).then(|| env.store.namespace());
+    let mut records = list_records(&env.cluster, namespace).await?;
+    let namespace_of = |record: &Value| text(record, "/metadata/namespace").unwrap_or("").to_owned();
+    records.sort_by_key(|record| (namespace_of(record), annotation(record, column::NAME).to_owned()));
+    match args.output {
+        Some(TableOutput::Json | TableOutput::Yaml) => {
+            let items: Vec<Value> = records.iter().map(summary).collect();
+            let output = if args.output == Some(TableOutput::Json) { Output::Json } else { Output::Yaml };
+            print(&env, Some(output), &items, "", |_| String::new());
+            return Ok(Exit::Done);
+        }
+        Some(TableOutput::Name) => {
+            for record in &records {
+                env.ui.out(&format!("vnfinstance/{}\n", annotation(record, column::NAME)));
+            }
+            return Ok(Exit::Done);
+        }
+        Some(TableOutput::Wide) | None => {}
+    }
+    if records.is_empty() {
+        env.ui.err(&match namespace {
+            Some(namespace) => format!("No VNF instances found in {namespace} namespace.\n"),
+            None => "No VNF instances found\n".to_owned(),
+        });
+        return Ok(Exit::Done);
+    }
+    let column = |record: &Value, key: &str| {
+        let value = annotation(record, key);
+        (!value.is_empty()).then(|| value.to_owned())
+    };
+    let rows: Vec<ListRow> = records
+        .iter()
+        .map(|record| ListRow {
+            namespace: namespace_of(record),
+            name: annotation(record, column::NAME).to_owned(),
+            state: annotation(record, column::STATE).to_owned(),
+            product: annotation(record, column::PRODUCT).to_owned(),
+            revision: column(record, column::REVISION),
+            operation: column(record, column::OPERATION),
+            created: text(record, "/metadata/creationTimestamp").and_then(|time| time.parse().ok()),
+            id: record["metadata"]["labels"][INSTANCE].as_str().unwrap_or("").to_owned(),
+            provider: annotation(record, column::PROVIDER).to_owned(),
+            vnfd_id: annotation(record, column::VNFD_ID).to_owned(),
+            flavour: column(record, column::FLAVOUR),
+            target_namespace: column(record, column::TARGET_NAMESPACE),
+            operation_time: annotation(record, column::OPERATION_TIME).parse().ok(),
+        })
+        .collect();
+    let wide = args.output == Some(TableOutput::Wide);
+    env.ui.out(&tables::list(&rows, wide, args.all_namespaces, !args.no_headers, &env.screen()));
+    Ok(Exit::Done)
+}
+
+/// One instance with SOL003's attribute names, as far as annotations tell.
+fn summary(record: &Value) -> Value {
+    json!({
+        "id": record["metadata"]["labels"][INSTANCE],
+        "vnfInstanceName": annotation(record, column::NAME),
+        "vnfdId": annotation(record, column::VNFD_ID),
+        "vnfProvider": annotation(record, column::PROVIDER),
+        "instantiationState": annotation(record, column::STATE),
+        "kubectlVnf": {
+            "namespace": record["metadata"]["namespace"],
+            "product": annotation(record, column::PRODUCT),
+            "revision": annotation(record, column::REVISION),
+            "operation": annotation(record, column::OPERATION),
+        },
+    })
+}

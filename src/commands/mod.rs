@@ -1,0 +1,20 @@
+//! One file per verb: what may be typed, and the way from there to the engine and back to a view.
+//!
+//! No formatting and no Kubernetes here. What several verbs share: [`env`] (where a command runs), [`operate`] (plan,
+//! checks, consent, execution, result), [`request`] (request files and packages).
+
+pub mod create;
+pub mod delete;
+pub mod diff;
+pub mod env;
+pub mod heal;
+pub mod instantiate;
+pub mod list;
+pub mod op;
+pub mod operate;
+pub mod package;
+pub mod request;
+pub mod show;
+pub mod terminate;
+pub mod update;
+pub mod version;

@@ -1,0 +1,322 @@
+//! `op`: operations listed, shown, and finished when they stopped half way.
+
+use super::env::{Env, by};
+use super::operate::{go_on, options, print, ways_out};
+use crate::cli::args::{Change, Global, Output, TableOutput};
+use crate::cli::error::{CliError, Exit};
+use crate::cli::signal::stop_requests;
+use crate::cluster::store::StoredOperation;
+use crate::engine::operation::{give_up, plan_items, resume, wait_out_lock};
+use crate::engine::outcome::FailureLine;
+use crate::engine::session::{EngineError, Session, Standing};
+use crate::object::mask::printable_line;
+use crate::plan::derive::fail::reached;
+use crate::plan::derive::update::{Deferred, deferred};
+use crate::plan::sheet::{Sheet, Untouched, untouched};
+use crate::plan::{Contents, Item, ItemState, Vdus};
+use crate::record::instance::InstantiationState;
+use crate::record::{Journal, OperationState, Revision, Verb, names};
+use crate::view::show::{OperationLine, OperationSheet};
+use crate::view::tables::OperationRow;
+use crate::view::{plan as plan_view, show as show_view, tables};
+
+/// List operations, newest first
+#[derive(Debug, clap::Args)]
+pub struct ListArgs {
+    /// The instance [default: all of the namespace]
+    pub name: Option<String>,
+    /// Output format
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub output: Option<TableOutput>,
+    /// No column headers
+    #[arg(long)]
+    pub no_headers: bool,
+}
+
+/// Show one operation as a report
+#[derive(Debug, clap::Args)]
+pub struct ShowArgs {
+    /// Operation id (or its beginning), or an instance, whose last operation is shown
+    #[arg(value_name = "OPERATION|NAME")]
+    pub which: String,
+    /// Output format
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub output: Option<Output>,
+}
+
+/// Finish an operation that stopped half way: done steps are not done again
+#[derive(Debug, clap::Args)]
+pub struct RetryArgs {
+    /// The instance: id, name, or the beginning of its id
+    pub name: String,
+    #[command(flatten)]
+    pub change: Change,
+}
+
+/// Give an operation up that stopped half way: the record then says what the cluster has
+#[derive(Debug, clap::Args)]
+pub struct FailArgs {
+    /// The instance: id, name, or the beginning of its id
+    pub name: String,
+}
+
+pub(crate) async fn list(global: &Global, args: ListArgs) -> Result<Exit, CliError> {
+    let env = Env::connect(global).await?;
+    let id = match &args.name {
+        Some(name) => Some(env.store.find(name).await?.instance.id),
+        None => None,
+    };
+    let (operations, damaged) = env.store.operations(id.as_deref()).await?;
+    if damaged > 0 {
+        env.ui.err(&format!(
+            "! {} cannot be read and left out\n",
+            crate::view::words::count(damaged, "operation record")
+        ));
+    }
+    match args.output {
+        Some(TableOutput::Json | TableOutput::Yaml) => {
+            let all: Vec<_> = operations.iter().map(|stored| &stored.operation).collect();
+            let output = if args.output == Some(TableOutput::Json) { Output::Json } else { Output::Yaml };
+            print(&env, Some(output), &all, "", |_| String::new());
+            return Ok(Exit::Done);
+        }
+        Some(TableOutput::Name) => {
+            for stored in &operations {
+                env.ui.out(&format!("vnflcmopocc/{}\n", stored.operation.id));
+            }
+            return Ok(Exit::Done);
+        }
+        Some(TableOutput::Wide) | None => {}
+    }
+    if operations.is_empty() {
+        env.ui.err(&format!("No operations found in {} namespace.\n", env.store.namespace()));
+        return Ok(Exit::Done);
+    }
+    let rows: Vec<OperationRow> = operations
+        .iter()
+        .map(|StoredOperation { operation, .. }| OperationRow {
+            id: operation.id.clone(),
+            instance: None,
+            verb: operation.kubectl_vnf.verb.to_string(),
+            state: operation.operation_state.to_string(),
+            source_revision: operation.kubectl_vnf.source_revision,
+            target_revision: operation.kubectl_vnf.target_revision,
+            started: operation.start_time,
+            took: operation
+                .operation_state
+                .ne(&OperationState::Processing)
+                .then(|| operation.state_entered_time.duration_since(operation.start_time).try_into().ok())
+                .flatten(),
+            by: operation.kubectl_vnf.by.to_string(),
+        })
+        .collect();
+    env.ui.out(&tables::operations(&rows, !args.no_headers, &env.screen()));
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn show(global: &Global, args: ShowArgs) -> Result<Exit, CliError> {
+    let env = Env::connect(global).await?;
+    let stored = find(&env, &args.which).await?;
+    if args.output.is_some() {
+        print(&env, args.output, &stored.operation, &stored.operation.id, |_| String::new());
+        return Ok(Exit::Done);
+    }
+    let evidence = env.store.evidence(&stored.operation.id).await?;
+    let failures: Vec<FailureLine> = evidence.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    let session = Session::open(&env.cluster, &env.store, &stored.operation.vnf_instance_id).await?;
+    let mut operation = stored.operation.clone();
+    let mut ways = Vec::new();
+    let name = session.instance().vnf_instance_name.clone();
+    if let Standing::Unfinished { operation: open, .. } = &session.standing {
+        if open.operation.id == operation.id {
+            // Its process may be gone without having said so.
+            operation.enter(OperationState::FailedTemp, operation.state_entered_time);
+            ways = ways_out(operation.kubectl_vnf.verb, &name);
+        }
+    }
+    let journal = &stored.journal;
+    let (items, untouched, deferred) = match in_scope(&session, journal).await {
+        Ok(found) => found,
+        Err(error) => {
+            env.ui.err(&format!("! what it touches cannot be read: {}\n", printable_line(&error.message)));
+            (Vec::new(), Vec::new(), Vec::new())
+        }
+    };
+    let lines: Vec<OperationLine> = items
+        .into_iter()
+        .map(|mut item| {
+            let failed = failures.iter().any(|line| line.object == item.object && !line.consequence);
+            if operation.operation_state == OperationState::Completed {
+                item.state = ItemState::Done;
+            }
+            OperationLine::of(&item, failed && operation.operation_state != OperationState::Completed)
+        })
+        .collect();
+    let sheet = OperationSheet {
+        operation: &operation,
+        journal,
+        instance: &name,
+        namespace: env.store.namespace(),
+        lines: &lines,
+        untouched: &untouched,
+        deferred: &deferred,
+        failures: &failures,
+        ways_out: &ways,
+    };
+    env.ui.out(&show_view::operation(&sheet, &env.screen()));
+    Ok(Exit::Done)
+}
+
+/// What an operation touches as it is now, what it leaves alone, and what it defers.
+async fn in_scope(
+    session: &Session,
+    journal: &Journal,
+) -> Result<(Vec<Item>, Vec<Untouched>, Vec<Deferred>), CliError> {
+    let revisions: Vec<&Revision> = journal.source.iter().chain(&journal.target).collect();
+    let mut contents = Contents::default();
+    let (loaded, observer) =
+        futures::future::join(session.load(&revisions, &mut contents), session.observe(&revisions)).await;
+    loaded?;
+    let items = plan_items(journal, &contents, &observer?)?;
+    let Some(target) = &journal.target else { return Ok((items, Vec::new(), Vec::new())) };
+    let rest = untouched(target, &items, &Vdus::of(target, &contents));
+    let waiting = deferred(target, &contents).map_err(CliError::new)?;
+    Ok((items, rest, waiting))
+}
+
+/// An operation by id, by the beginning of its id, or the last one of an instance.
+async fn find(env: &Env, which: &str) -> Result<StoredOperation, CliError> {
+    if let Some(stored) = env.store.operation(which).await.ok().flatten() {
+        return Ok(stored);
+    }
+    let (operations, _) = env.store.operations(None).await?;
+    let fits: Vec<&StoredOperation> =
+        operations.iter().filter(|stored| which.len() >= 4 && stored.operation.id.starts_with(which)).collect();
+    if let [one] = fits.as_slice() {
+        return Ok((*one).clone());
+    }
+    let instance = env.store.find(which).await?.instance;
+    let last = operations.into_iter().find(|stored| stored.operation.vnf_instance_id == instance.id);
+    last.ok_or_else(|| CliError::new(format!("{} has had no operation yet", instance.vnf_instance_name)))
+}
+
+/// The operation of an instance that stopped half way; waits for the lock of a process that is gone.
+async fn unfinished(env: &Env, name: &str, way: &str) -> Result<(Session, StoredOperation), CliError> {
+    let mut session = Session::open(&env.cluster, &env.store, name).await?;
+    if let Standing::Busy(_) = &session.standing {
+        let instance_name = session.instance().vnf_instance_name.clone();
+        wait_out_lock(&session, |holder| {
+            let silent = holder.renewed.map(|renewed| tables::age(renewed, env.cluster.now())).unwrap_or_default();
+            env.ui.err(&format!(
+                "! {} of {} by {} has not been heard of for {silent}\n  waiting for its lock to expire, {} s ...\n",
+                printable_line(&holder.purpose),
+                instance_name,
+                printable_line(&holder.holder),
+                holder.left.as_secs() + 1,
+            ));
+        })
+        .await?;
+        session = Session::open(&env.cluster, &env.store, name).await?;
+    }
+    match &session.standing {
+        Standing::Unfinished { operation, .. } => {
+            let operation = (**operation).clone();
+            Ok((session, operation))
+        }
+        Standing::Busy(holder) => {
+            let name = session.instance().vnf_instance_name.clone();
+            Err(EngineError::Busy { name, holder: holder.clone() }.into())
+        }
+        Standing::Free => {
+            Err(CliError::new(format!("no operation of {} is waiting for {way}", session.instance().vnf_instance_name)))
+        }
+    }
+}
+
+pub(crate) async fn retry(global: &Global, args: RetryArgs) -> Result<Exit, CliError> {
+    let env = Env::connect(global).await?;
+    let (mut session, operation) = unfinished(&env, &args.name, "retry").await?;
+    let journal = operation.journal.clone();
+    let revisions: Vec<&Revision> = journal.source.iter().chain(&journal.target).collect();
+    let mut contents = Contents::default();
+    let (loaded, observer) =
+        futures::future::join(session.load(&revisions, &mut contents), session.observe(&revisions)).await;
+    loaded.map_err(CliError::from).map_err(|error| store_again(error, &operation))?;
+    let observer = observer?;
+    let items = plan_items(&journal, &contents, &observer)?;
+    let target = journal.target.as_ref().or(journal.source.as_ref());
+    let sheet = Sheet {
+        verb: operation.operation.kubectl_vnf.verb,
+        name: session.instance().vnf_instance_name.clone(),
+        id: operation.operation.id.clone(),
+        context: env.cluster.context().to_owned(),
+        namespace: target.map(|revision| revision.namespace.clone()).unwrap_or_default(),
+        package_before: journal.source.as_ref().map(|revision| revision.package.clone()),
+        package_after: journal.target.as_ref().map(|revision| revision.package.clone()),
+        digests_checked: None,
+        record: Vec::new(),
+        items,
+        config_rule: None,
+        deferred: Vec::new(),
+        drift: Vec::new(),
+        untouched: Vec::new(),
+        down: Vec::new(),
+        notes: Vec::new(),
+    };
+    env.ui.err(&plan_view::retry(&sheet, &env.screen()));
+    if args.change.dry_run != crate::cli::args::DryRun::None {
+        return Ok(Exit::Done);
+    }
+    let stop = stop_requests(&env.ui);
+    let taking = options(&args.change, stop.clone(), false, None);
+    let (operation, lock) = resume(&mut session, operation, &taking).await?;
+    go_on(&env, &mut session, operation, lock, &contents, &observer, &args.change, stop).await
+}
+
+/// A package that never got into the cluster cannot be read from there.
+fn store_again(error: CliError, operation: &StoredOperation) -> CliError {
+    let id = names::short(&operation.operation.id);
+    error.hint(format!("Operation {id} cannot go on without it; give it up with: kubectl vnf op fail NAME"))
+}
+
+pub(crate) async fn fail(global: &Global, args: FailArgs) -> Result<Exit, CliError> {
+    let env = Env::connect(global).await?;
+    let (mut session, operation) = unfinished(&env, &args.name, "fail").await?;
+    let journal = operation.journal.clone();
+    let revisions: Vec<&Revision> = journal.source.iter().chain(&journal.target).collect();
+    let mut contents = Contents::default();
+    let (loaded, observer) =
+        futures::future::join(session.load(&revisions, &mut contents), session.observe(&revisions)).await;
+    loaded?;
+    let observer = observer?;
+    let found = reached(journal.source.as_ref(), journal.target.as_ref(), &contents, &observer.live())?;
+    let stop = tokio::sync::watch::channel(false).1;
+    let options = crate::engine::operation::Options {
+        timeout: std::time::Duration::from_secs(60),
+        one_by_one: false,
+        grace_seconds: None,
+        by: by(),
+        stop,
+    };
+    let (operation, lock) = resume(&mut session, operation, &options).await?;
+    let verb = operation.operation.kubectl_vnf.verb;
+    let id = operation.operation.id.clone();
+    give_up(&mut session, operation, lock, found).await?;
+    let name = &session.instance().vnf_instance_name;
+    let now = match (session.instance().instantiation_state, session.instance().current()) {
+        (InstantiationState::Instantiated, Some(current)) => {
+            format!(
+                "the record says what the cluster has: revision {}, package {}",
+                current.number,
+                current.package.short_digest()
+            )
+        }
+        _ => "nothing is instantiated".to_owned(),
+    };
+    let next = match verb {
+        Verb::Instantiate => "  Remove what is there: kubectl vnf terminate ",
+        Verb::Update | Verb::Heal | Verb::Terminate => "  Look at it: kubectl vnf show ",
+    };
+    env.ui.out(&format!("vnfinstance/{name}: {verb} {} FAILED, {now}\n{next}{name}\n", names::short(&id)));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,291 @@
+//! What every changing verb does with its proposal: show the plan, check it, ask, carry it out, show the result.
+
+use super::env::{Env, by};
+use crate::cli::args::{Change, DryRun, Output, Progress};
+use crate::cli::error::{CliError, Exit};
+use crate::cli::signal::stop_requests;
+use crate::cluster::store::StoredOperation;
+use crate::engine::events::{Event, Events};
+use crate::engine::lock::Lock;
+use crate::engine::observe::Observer;
+use crate::engine::operation::{Begun, Options, Proposal, begin, carry_out, plan_items};
+use crate::engine::outcome::Outcome;
+use crate::engine::precheck::{self, Checked, Problem};
+use crate::engine::session::{EngineError, Session};
+use crate::plan::Contents;
+use crate::record::{OperationState, Verb};
+use crate::view::plan::{MissingKeyLine, PermissionLine};
+use crate::view::{plan as plan_view, progress, result as result_view};
+use serde::Serialize;
+use tokio::sync::{mpsc, watch};
+
+/// One operation on one instance.
+pub struct Operating<'a> {
+    /// Where.
+    pub env: &'a Env,
+    /// The instance.
+    pub session: &'a mut Session,
+    /// The packages.
+    pub contents: &'a Contents,
+    /// The live objects.
+    pub observer: &'a Observer,
+    /// The user's flags.
+    pub change: &'a Change,
+    /// Whether the verb asks for consent.
+    pub asks: bool,
+    /// Other people's changes may be overwritten without asking.
+    pub overwrite_drift: bool,
+    /// Workloads one after the other.
+    pub one_by_one: bool,
+    /// Grace period of deleted Pods in seconds.
+    pub grace_seconds: Option<u32>,
+}
+
+impl Operating<'_> {
+    /// Goes through with a proposal; `again` makes it anew from the record and the live objects.
+    ///
+    /// Returns how the process ends, and the outcome when there was an operation.
+    ///
+    /// # Errors
+    /// Whatever kept the operation from beginning, or its end from being written.
+    pub async fn run(
+        self,
+        mut proposal: Proposal,
+        again: impl AsyncFn(&Session) -> Result<Proposal, EngineError>,
+    ) -> Result<(Exit, Option<Outcome>), CliError> {
+        let env = self.env;
+        let interactive = self.asks && !self.change.yes && env.ui.interactive();
+        loop {
+            let sheet = &proposal.sheet;
+            if self.change.dry_run == DryRun::Client {
+                print(env, self.change.output, sheet, &sheet.name, |screen| plan_view::sheet(sheet, screen));
+                return Ok((Exit::Done, None));
+            }
+            let only_checks = self.change.dry_run == DryRun::Server;
+            if !only_checks {
+                env.ui.err(&plan_view::sheet(sheet, &env.screen()));
+            }
+            let checked = self.check(&proposal).await?;
+            if only_checks {
+                print(env, self.change.output, sheet, &sheet.name, |screen| {
+                    format!(
+                        "{}\n{}",
+                        plan_view::sheet(sheet, screen),
+                        plan_view::checked(checked.accepted, &checked.not_checkable, screen)
+                    )
+                });
+                return Ok((Exit::Done, None));
+            }
+            env.ui.err(&plan_view::checked(checked.accepted, &checked.not_checkable, &env.screen()));
+            if !sheet.drift.is_empty() && !interactive && !self.overwrite_drift {
+                let (verb, name) = (sheet.verb, &sheet.name);
+                return Err(CliError::new(format!(
+                    "{verb} of {name} would overwrite {} that somebody else made, nothing was written",
+                    crate::view::words::count(sheet.drift.len(), "change")
+                ))
+                .hint("Overwrite them: --overwrite-drift, or answer the question on a terminal"));
+            }
+            if interactive {
+                match env.ui.ask(&plan_view::question(sheet)).await {
+                    Some(true) => {}
+                    Some(false) => {
+                        env.ui.err("Nothing was changed.\n");
+                        return Ok((Exit::Failed, None));
+                    }
+                    None => {
+                        env.ui.err("\nNothing was changed.\n");
+                        return Ok((Exit::Interrupted, None));
+                    }
+                }
+            }
+            let stop = stop_requests(&env.ui);
+            let options = options(self.change, stop, self.one_by_one, self.grace_seconds);
+            let (events, receiver) = Events::channel();
+            match begin(self.session, proposal, self.contents, &options, async |session| again(session).await).await? {
+                Begun::PlanChanged(now) => {
+                    if !interactive {
+                        return Err(CliError::new(format!(
+                            "the cluster has changed since the plan for {} was made, nothing was written",
+                            now.sheet.name
+                        ))
+                        .hint("Run the command again to see the new plan"));
+                    }
+                    env.ui.err("! the cluster has changed since this plan was shown. The new plan:\n\n");
+                    proposal = *now;
+                }
+                Begun::Ready(operation, lock) => {
+                    let form = self.change.progress;
+                    let printer = tokio::spawn(print_events(env.ui.clone(), env.screen(), form, receiver));
+                    let outcome =
+                        carry_out(self.session, *operation, lock, self.contents, self.observer, &events, options).await;
+                    drop(events);
+                    let _ = printer.await;
+                    let outcome = outcome?;
+                    return Ok((conclude(env, self.change, &outcome), Some(outcome)));
+                }
+            }
+        }
+    }
+
+    /// Makes all pre-checks; problems are printed, all at once, and end the command.
+    async fn check(&self, proposal: &Proposal) -> Result<Checked, CliError> {
+        let env = self.env;
+        let items = plan_items(&proposal.journal, self.contents, self.observer)?;
+        let live = self.observer.live().clone();
+        let question = precheck::Question {
+            cluster: &env.cluster,
+            record_namespace: env.store.namespace(),
+            instance_id: &self.session.instance().id,
+            journal: &proposal.journal,
+            items: &items,
+            contents: self.contents,
+            live: &live,
+        };
+        let (checked, problems) = precheck::check(&question).await.map_err(|error| match error {
+            precheck::CheckError::Cluster(error) => CliError::from(error),
+            precheck::CheckError::Content(error) => CliError::from(error),
+        })?;
+        if problems.is_empty() {
+            return Ok(checked);
+        }
+        let screen = env.screen();
+        let mut keys = Vec::new();
+        let mut permissions = Vec::new();
+        let mut others = String::new();
+        let mark = crate::view::style::Mark::Failed.text(&screen).to_string();
+        for problem in &problems {
+            match problem {
+                Problem::Key { object, vdu, missing, file } => keys.push(MissingKeyLine {
+                    vdu: vdu.clone(),
+                    object: object.clone(),
+                    path: missing.path.clone(),
+                    config: crate::object::ObjectRef::new("v1", missing.kind.as_str(), None, &missing.name),
+                    key: missing.key.clone(),
+                    present: missing.present.clone(),
+                    did_you_mean: missing.did_you_mean.clone(),
+                    file: file.clone(),
+                }),
+                Problem::Permission { access, why } => {
+                    let sub = access.subresource.as_ref().map(|sub| format!("/{sub}")).unwrap_or_default();
+                    let place = access.namespace.as_ref().map(|ns| format!(" in {ns}")).unwrap_or_default();
+                    permissions.push(PermissionLine {
+                        rule: format!("{} {}{sub}{place}", access.verb, access.resource),
+                        why: why.clone(),
+                    });
+                }
+                Problem::Refused { object, file, error } => {
+                    let file = file.as_ref().map(|file| format!("   {file}")).unwrap_or_default();
+                    let error = crate::object::mask::printable(&error.to_string()).replace('\n', "\n    ");
+                    others.push_str(&format!("{mark} {object}{file}\n    {error}\n"));
+                }
+                Problem::Foreign { object, owner } => {
+                    others.push_str(&format!(
+                        "{mark} {object} exists and is not this instance's: it belongs to {owner}\n"
+                    ));
+                }
+            }
+        }
+        let mut text = String::new();
+        if !keys.is_empty() {
+            text.push_str(&plan_view::missing_keys(&keys, &screen));
+        }
+        if !permissions.is_empty() {
+            text.push_str(&plan_view::missing_permissions(&permissions, &screen));
+        }
+        text.push_str(&others);
+        env.ui.err(&format!("{text}\n"));
+        let sheet = &proposal.sheet;
+        let count = crate::view::words::count(problems.len(), "problem");
+        Err(CliError::new(format!("{} of {} refused: {count}, nothing was written", sheet.verb, sheet.name)))
+    }
+}
+
+/// Goes on with an operation that has been written already (retry).
+///
+/// # Errors
+/// Its end could not be written.
+pub async fn go_on(
+    env: &Env,
+    session: &mut Session,
+    operation: StoredOperation,
+    lock: Lock,
+    contents: &Contents,
+    observer: &Observer,
+    change: &Change,
+    stop: watch::Receiver<bool>,
+) -> Result<Exit, CliError> {
+    let (events, receiver) = Events::channel();
+    let printer = tokio::spawn(print_events(env.ui.clone(), env.screen(), change.progress, receiver));
+    let options = options(change, stop, false, None);
+    let outcome = carry_out(session, operation, lock, contents, observer, &events, options).await;
+    drop(events);
+    let _ = printer.await;
+    Ok(conclude(env, change, &outcome?))
+}
+
+/// The engine's options from the user's flags.
+pub fn options(change: &Change, stop: watch::Receiver<bool>, one_by_one: bool, grace_seconds: Option<u32>) -> Options {
+    Options { timeout: change.timeout, one_by_one, grace_seconds, by: by(), stop }
+}
+
+/// Prints events as they come.
+async fn print_events(
+    ui: crate::cli::ui::Ui,
+    screen: crate::view::Screen,
+    form: Progress,
+    mut events: mpsc::UnboundedReceiver<Event>,
+) {
+    while let Some(event) = events.recv().await {
+        match form {
+            Progress::Auto | Progress::Plain => ui.err(&progress::line(&event, &screen)),
+            Progress::Json => ui.err(&format!("{}\n", serde_json::to_string(&event).unwrap_or_default())),
+            Progress::None => {}
+        }
+    }
+}
+
+/// Prints the outcome and says how the process ends.
+fn conclude(env: &Env, change: &Change, outcome: &Outcome) -> Exit {
+    let screen = env.screen();
+    if outcome.state == OperationState::Completed {
+        print(env, change.output, outcome, &outcome.name, |screen| result_view::done(outcome, screen));
+        return Exit::Done;
+    }
+    if change.output == Some(Output::Json) || change.output == Some(Output::Yaml) {
+        print(env, change.output, outcome, &outcome.name, |_| String::new());
+    }
+    env.ui.err(&result_view::failed(outcome, &ways_out(outcome.verb, &outcome.name), &screen));
+    let interrupted = outcome.failures.iter().any(|failure| failure.what == "interrupted");
+    let own_fault = outcome.failures.iter().any(|failure| !failure.consequence);
+    if interrupted && !own_fault { Exit::Interrupted } else { Exit::Unfinished }
+}
+
+/// What an operation in FAILED_TEMP takes: commands, and what each does.
+pub fn ways_out(verb: Verb, name: &str) -> Vec<(String, String)> {
+    let keep = match verb {
+        Verb::Instantiate => "keep what is there; terminate removes it",
+        Verb::Update => "keep it so, then update with a corrected package",
+        Verb::Heal | Verb::Terminate => "keep it so",
+    };
+    vec![
+        (format!("kubectl vnf op retry {name}"), "finishes what is left, once the cause is mended".into()),
+        (format!("kubectl vnf op fail {name}"), keep.into()),
+    ]
+}
+
+/// Prints a value to stdout: for a machine when asked for, else as the view renders it.
+pub fn print<T: Serialize>(
+    env: &Env,
+    output: Option<Output>,
+    value: &T,
+    name: &str,
+    render: impl FnOnce(&crate::view::Screen) -> String,
+) {
+    let text = match output {
+        Some(Output::Json) => format!("{}\n", serde_json::to_string_pretty(value).unwrap_or_default()),
+        Some(Output::Yaml) => crate::yaml::to_string(&serde_json::to_value(value).unwrap_or_default()),
+        Some(Output::Name) => format!("vnfinstance/{name}\n"),
+        None => render(&env.screen()),
+    };
+    env.ui.out(&text);
+}

@@ -1,0 +1,123 @@
+//! `package`: what is in a package, without a cluster.
+
+use super::request::{open_package, package_id};
+use crate::cli::args::{Global, Output};
+use crate::cli::error::{CliError, Exit};
+use crate::cli::ui::Ui;
+use crate::object::config::is_config;
+use crate::object::mask::printable_line;
+use crate::object::reference::uses;
+use crate::object::workload::{WorkloadKind, pod_spec};
+use crate::object::{Manifest, ObjectRef};
+use crate::package::Package;
+use crate::package::vnfd::Flavour;
+use crate::plan::live_images;
+use crate::view::inspect::{self, FlavourSheet, PackageSheet, ScriptLine, VduLine};
+use crate::yaml;
+
+/// Show what a package holds and what it would put on a cluster
+///
+/// Examples:
+///   kubectl vnf package inspect sample.csar
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct InspectArgs {
+    /// The package: a CSAR file, or a directory with the same tree
+    pub package: String,
+    /// Output format
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub output: Option<Output>,
+    /// Go on although files do not match their digests
+    #[arg(long)]
+    pub allow_hash_mismatch: bool,
+}
+
+pub(crate) fn inspect(_global: &Global, args: &InspectArgs) -> Result<Exit, CliError> {
+    let package = open_package(&args.package, args.allow_hash_mismatch)?;
+    let manifests = package.manifests(&package.kubernetes_files())?;
+    let ui = Ui::new("");
+    let sheet = sheet(&package, &manifests);
+    let text = match args.output {
+        Some(Output::Json) => format!("{}\n", serde_json::to_string_pretty(&sheet).unwrap_or_default()),
+        Some(Output::Yaml) => yaml::to_string(&serde_json::to_value(&sheet).unwrap_or_default()),
+        Some(Output::Name) => format!("vnfpackage/{}\n", sheet.id.vnfd_id),
+        None => inspect::package(&sheet, &ui.screen(jiff::Timestamp::now())),
+    };
+    ui.out(&text);
+    for warning in &package.warnings {
+        ui.err(&format!("warning[{}]: {}\n", warning.rule, printable_line(&warning.to_string())));
+    }
+    Ok(Exit::Done)
+}
+
+/// What the view shows of a package.
+fn sheet(package: &Package, manifests: &[Manifest]) -> PackageSheet {
+    let flavours = &package.vnfd.flavours;
+    let vdu_of = |manifest: &Manifest| {
+        let vdu = flavours.iter().find_map(|flavour| flavour.vdu_of(&manifest.reference.name));
+        vdu.map_or_else(|| manifest.reference.to_string(), |vdu| vdu.id.clone())
+    };
+    let users = |config: &ObjectRef| -> Vec<String> {
+        let mut users: Vec<(usize, String)> = manifests
+            .iter()
+            .filter(|manifest| {
+                let spec = pod_spec(&manifest.object);
+                spec.is_some_and(|spec| {
+                    uses(spec).iter().any(|used| used.kind.as_str() == config.kind && used.name == config.name)
+                })
+            })
+            .map(|manifest| {
+                let name = &manifest.reference.name;
+                let place = flavours.iter().find_map(|flavour| flavour.vdus.iter().position(|vdu| vdu.name == *name));
+                (place.unwrap_or(usize::MAX), vdu_of(manifest))
+            })
+            .collect();
+        users.sort();
+        users.into_iter().map(|(_, user)| user).collect()
+    };
+    let config = manifests.iter().map(|manifest| &manifest.reference).filter(|reference| is_config(reference));
+    PackageSheet {
+        id: package_id(package),
+        digests: (package.digests_checked, package.digests_listed),
+        signature: Err("not signed".into()),
+        flavours: flavours.iter().map(|flavour| flavour_sheet(flavour, manifests)).collect(),
+        objects: manifests.iter().map(|manifest| manifest.reference.clone()).collect(),
+        config: config.map(|reference| (reference.clone(), users(reference))).collect(),
+        scripts: package
+            .scripts
+            .iter()
+            .map(|script| ScriptLine {
+                name: script.name.clone(),
+                event: script.operation.clone(),
+                present: script.present,
+            })
+            .collect(),
+    }
+}
+
+fn flavour_sheet(flavour: &Flavour, manifests: &[Manifest]) -> FlavourSheet {
+    let levels: Vec<String> = flavour.levels.iter().map(|level| level.id.clone()).collect();
+    let vdus = flavour.vdus.iter().map(|vdu| {
+        let workload = manifests
+            .iter()
+            .find(|manifest| WorkloadKind::of(&manifest.reference).is_some() && manifest.reference.name == vdu.name);
+        VduLine {
+            id: vdu.id.clone(),
+            workload: workload.map(|manifest| manifest.reference.clone()),
+            images: workload.map(|manifest| live_images(&manifest.object)).unwrap_or_default().into_values().collect(),
+            instances: levels.iter().map(|level| vdu.instances.get(level).copied()).collect(),
+            bounds: (vdu.min, vdu.max),
+            aspect: vdu.aspect.as_ref().and_then(|aspect| {
+                let steps = flavour.aspect(&aspect.id)?.max_scale_level;
+                Some((aspect.id.clone(), steps))
+            }),
+        }
+    });
+    FlavourSheet {
+        id: flavour.id.clone(),
+        description: flavour.description.clone(),
+        default_level: flavour.default_level.clone(),
+        vdus: vdus.collect(),
+        levels,
+    }
+}

@@ -1,0 +1,210 @@
+//! Request files (as Tacker's: JSON or YAML, `-` for stdin) and packages named on the command line.
+
+use super::env::Env;
+use crate::cli::error::CliError;
+use crate::package::{OpenOptions, Package};
+use crate::record::PackageId;
+use crate::yaml;
+use serde::Deserialize;
+use serde_json::Value;
+use std::io::Read as _;
+use std::path::Path;
+
+/// How large a request file may be, in bytes.
+const LIMIT: u64 = 1024 * 1024;
+
+/// Reads a request into its type, telling problems by file and field.
+fn read<T: for<'de> Deserialize<'de>>(path: &str, known: &[&str]) -> Result<(T, Vec<String>), CliError> {
+    let mut bytes = Vec::new();
+    let outcome = if path == "-" {
+        std::io::stdin().lock().take(LIMIT).read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(LIMIT).read_to_end(&mut bytes))
+    };
+    outcome.map_err(|error| CliError::new(format!("{path}: {error}")))?;
+    let value = yaml::value(&bytes)
+        .map_err(|error| CliError::new(format!("{path}:{}:{}: {}", error.line, error.column, error.message)))?;
+    let Some(fields) = value.as_object() else {
+        return Err(CliError::new(format!("{path}: the request must be one JSON or YAML object")));
+    };
+    let notes = fields.keys().filter(|key| !known.contains(&key.as_str())).map(|key| match key.as_str() {
+        "vimConnectionInfo" => "vimConnectionInfo is ignored, the kube context is used".to_owned(),
+        key => format!("{path}: {key} is not known here and ignored"),
+    });
+    let notes = notes.collect();
+    let request = serde_json::from_value(value.clone()).map_err(|error| {
+        CliError::new(format!("{path}: {error}")).hint(format!("Known fields: {}", known.join(", ")))
+    })?;
+    Ok((request, notes))
+}
+
+/// SOL003 `InstantiateVnfRequest`, as far as it applies to a CNF.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InstantiateRequest {
+    /// Deployment flavour.
+    pub flavour_id: Option<String>,
+    /// Instantiation level.
+    pub instantiation_level_id: Option<String>,
+    /// Tacker's additions.
+    #[serde(default)]
+    pub additional_params: AdditionalParams,
+}
+
+/// Tacker's `additionalParams` of an instantiation.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct AdditionalParams {
+    /// Kubernetes files of the package to instantiate, in order.
+    #[serde(rename = "lcm-kubernetes-def-files")]
+    pub def_files: Option<Vec<String>>,
+    /// Namespace of the objects.
+    pub namespace: Option<String>,
+}
+
+impl InstantiateRequest {
+    /// Reads a request file; the second value is what there is to note about it.
+    ///
+    /// # Errors
+    /// It cannot be read, or is not such a request.
+    pub fn read(path: &str) -> Result<(Self, Vec<String>), CliError> {
+        read(path, &["flavourId", "instantiationLevelId", "additionalParams"])
+    }
+}
+
+/// SOL003 `VnfInfoModificationRequest`, as far as it applies to a CNF.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UpdateRequest {
+    /// New VNFD.
+    pub vnfd_id: Option<String>,
+    /// New name.
+    pub vnf_instance_name: Option<String>,
+    /// New description; null removes it.
+    #[serde(default, deserialize_with = "present")]
+    pub vnf_instance_description: Option<Value>,
+    /// Merged into the record's (RFC 7396).
+    pub metadata: Option<Value>,
+    /// Merged into the record's (RFC 7396).
+    pub extensions: Option<Value>,
+    /// Merged into the record's (RFC 7396).
+    pub vnf_configurable_properties: Option<Value>,
+}
+
+/// Tells a null from an absent field.
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+impl UpdateRequest {
+    /// Reads a request file; the second value is what there is to note about it.
+    ///
+    /// # Errors
+    /// It cannot be read, or is not such a request.
+    pub fn read(path: &str) -> Result<(Self, Vec<String>), CliError> {
+        read(
+            path,
+            &[
+                "vnfdId",
+                "vnfInstanceName",
+                "vnfInstanceDescription",
+                "metadata",
+                "extensions",
+                "vnfConfigurableProperties",
+            ],
+        )
+    }
+
+    /// `metadata.configmap_secret_paths`: the config files that may change.
+    ///
+    /// # Errors
+    /// It is not a list of strings.
+    pub fn config_paths(&self) -> Result<Option<Vec<String>>, CliError> {
+        let Some(list) = self.metadata.as_ref().and_then(|metadata| metadata.get("configmap_secret_paths")) else {
+            return Ok(None);
+        };
+        if list.is_null() {
+            return Ok(None);
+        }
+        let paths: Option<Vec<String>> =
+            list.as_array().and_then(|list| list.iter().map(|path| path.as_str().map(ToOwned::to_owned)).collect());
+        match paths {
+            Some(paths) => Ok(Some(paths)),
+            None => Err(CliError::new("metadata.configmap_secret_paths must be a list of file paths in the package")),
+        }
+    }
+}
+
+/// RFC 7396 JSON merge patch.
+pub fn merge(target: &Value, patch: &Value) -> Value {
+    let Some(patch) = patch.as_object() else { return patch.clone() };
+    let mut merged = target.as_object().cloned().unwrap_or_default();
+    for (key, value) in patch {
+        if value.is_null() {
+            merged.remove(key);
+        } else {
+            let before = merged.get(key).cloned().unwrap_or(Value::Null);
+            merged.insert(key.clone(), merge(&before, value));
+        }
+    }
+    Value::Object(merged)
+}
+
+/// Opens the package that a user named: a path.
+///
+/// # Errors
+/// It cannot be opened; all problems of it.
+pub fn open_package(reference: &str, allow_hash_mismatch: bool) -> Result<Package, CliError> {
+    Ok(Package::open(Path::new(reference), &OpenOptions { allow_hash_mismatch })?)
+}
+
+/// Identity of an opened package.
+pub fn package_id(package: &Package) -> PackageId {
+    let vnfd = &package.vnfd;
+    PackageId {
+        digest: package.digest.to_string(),
+        vnfd_id: vnfd.descriptor_id.clone(),
+        provider: vnfd.provider.clone(),
+        product_name: vnfd.product_name.clone(),
+        software_version: vnfd.software_version.clone(),
+        vnfd_version: vnfd.descriptor_version.clone(),
+    }
+}
+
+/// What there is to note about a package before it is used: warnings, and scripts that will not run.
+pub fn package_notes(package: &Package) -> Vec<String> {
+    let scripts = package.scripts.iter().map(|script| {
+        let built_in =
+            if script.operation.starts_with("modify_information") { ", the container update is built in" } else { "" };
+        format!("script {} is never run{built_in}", script.name)
+    });
+    scripts.collect()
+}
+
+/// Prints notes to stderr.
+pub fn tell_notes(env: &Env, notes: &[String]) {
+    for note in notes {
+        env.ui.err(&format!("note: {}\n", crate::object::mask::printable_line(note)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn maps_are_merged_as_rfc_7396_says() {
+        let target = json!({"a": "b", "c": {"d": "e", "f": "g"}});
+        let patch = json!({"a": "z", "c": {"f": null}});
+        assert_eq!(merge(&target, &patch), json!({"a": "z", "c": {"d": "e"}}));
+        assert_eq!(merge(&Value::Null, &json!({"a": {"bb": null}})), json!({"a": {}}));
+    }
+
+    #[test]
+    fn a_null_description_is_told_from_none() {
+        let request: UpdateRequest = serde_json::from_value(json!({"vnfInstanceDescription": null})).unwrap();
+        assert_eq!(request.vnf_instance_description, Some(Value::Null));
+        let request: UpdateRequest = serde_json::from_value(json!({})).unwrap();
+        assert_eq!(request.vnf_instance_description, None);
+    }
+}

@@ -1,0 +1,145 @@
+//! `terminate`: every object of the VNF deleted, and waited for until it is gone.
+
+use super::delete::{Removed, remove};
+use super::env::{Env, new_id};
+use super::operate::Operating;
+use crate::cli::args::{Change, DryRun, Global};
+use crate::cli::error::{CliError, Exit};
+use crate::engine::operation::Proposal;
+use crate::engine::session::{EngineError, Session, snapshot};
+use crate::plan::sheet::Sheet;
+use crate::plan::{Contents, Inputs, items};
+use crate::record::operation::RecordChange;
+use crate::record::{Journal, Scope, Verb};
+use serde_json::json;
+use std::time::Duration;
+
+/// Terminate a VNF: delete its objects and wait until all of them are gone
+///
+/// The record stays and can be instantiated again, unless --delete is given. PersistentVolumeClaims that StatefulSets
+/// made are kept.
+///
+/// Examples:
+///   kubectl vnf terminate sample-vnf
+///   kubectl vnf terminate sample-vnf --delete --yes
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct TerminateArgs {
+    /// The instance: id, name, or the beginning of its id
+    pub name: String,
+    /// Do not let Pods end gracefully (FORCEFUL)
+    #[arg(long, conflicts_with = "grace_period")]
+    pub force: bool,
+    /// How long each Pod gets to end, such as 30s [default: the Pod's own]
+    #[arg(long, value_name = "DURATION", value_parser = crate::cli::args::timeout)]
+    pub grace_period: Option<Duration>,
+    /// Delete the record too, with its operations and packages that nobody else uses
+    #[arg(long)]
+    pub delete: bool,
+    #[command(flatten)]
+    pub change: Change,
+}
+
+pub(crate) async fn run(global: &Global, args: TerminateArgs) -> Result<Exit, CliError> {
+    let env = Env::connect(global).await?;
+    let mut session = Session::open(&env.cluster, &env.store, &args.name).await?;
+    session.require_free()?;
+    let Some(current) = session.instance().current().cloned() else {
+        if args.delete && args.change.dry_run == DryRun::None {
+            let removed = remove(&env, &session).await?;
+            env.ui.out(&removed.line(&session.instance().vnf_instance_name));
+            return Ok(Exit::Done);
+        }
+        let name = &session.instance().vnf_instance_name;
+        env.ui.out(&format!("vnfinstance/{name} unchanged: it is NOT_INSTANTIATED\n"));
+        return Ok(Exit::Done);
+    };
+    let mut contents = Contents::default();
+    // A package that is damaged must not keep a VNF from being terminated: only names are needed.
+    let (loaded, observer) =
+        futures::future::join(session.load(&[&current], &mut contents), session.observe(&[&current])).await;
+    loaded?;
+    let observer = observer?;
+    let operation_id = new_id();
+    let propose = |session: &Session| -> Result<Proposal, CliError> {
+        let instance = session.instance();
+        let current = super::update::require_current(instance)?.clone();
+        let live = observer.live();
+        let scope =
+            Scope { delete: current.objects.iter().map(|state| state.reference.clone()).collect(), ..Scope::default() };
+        let journal = Journal {
+            snapshot: snapshot(&current, &live),
+            source: Some(current.clone()),
+            target: None,
+            scope,
+            record: RecordChange::default(),
+        };
+        let items = items(&Inputs {
+            source: journal.source.as_ref(),
+            target: None,
+            scope: &journal.scope,
+            snapshot: &journal.snapshot,
+            contents: &contents,
+            live: &live,
+        })?;
+        let mut notes = Vec::new();
+        notes.push(match (args.force, args.grace_period) {
+            (true, _) => "forceful: Pods get no time to end".to_owned(),
+            (_, Some(grace)) => format!("graceful: each Pod gets {} s to end", grace.as_secs()),
+            _ => "graceful: each Pod gets its own time to end".to_owned(),
+        });
+        if args.delete {
+            notes.push("the record goes too, with its operations and the packages that nobody else uses".into());
+        }
+        let sheet = Sheet {
+            verb: Verb::Terminate,
+            name: instance.vnf_instance_name.clone(),
+            id: instance.id.clone(),
+            context: env.cluster.context().to_owned(),
+            namespace: current.namespace.clone(),
+            package_before: Some(current.package.clone()),
+            package_after: None,
+            digests_checked: None,
+            record: Vec::new(),
+            items,
+            config_rule: None,
+            deferred: Vec::new(),
+            drift: Vec::new(),
+            untouched: Vec::new(),
+            down: Vec::new(),
+            notes,
+        };
+        Ok(Proposal {
+            operation_id: operation_id.clone(),
+            verb: Verb::Terminate,
+            params: json!({"terminationType": if args.force { "FORCEFUL" } else { "GRACEFUL" }}),
+            incoming: None,
+            journal,
+            sheet,
+        })
+    };
+    let proposal = propose(&session)?;
+    let grace_seconds = match (args.force, args.grace_period) {
+        (true, _) => Some(0),
+        (_, Some(grace)) => Some(u32::try_from(grace.as_secs()).unwrap_or(u32::MAX)),
+        _ => None,
+    };
+    let operating = Operating {
+        env: &env,
+        session: &mut session,
+        contents: &contents,
+        observer: &observer,
+        change: &args.change,
+        asks: true,
+        overwrite_drift: true,
+        one_by_one: false,
+        grace_seconds,
+    };
+    let again = async |session: &Session| propose(session).map_err(|_| EngineError::changed(session));
+    let (exit, outcome) = operating.run(proposal, again).await?;
+    if args.delete && exit == Exit::Done && outcome.is_some() {
+        let removed: Removed = remove(&env, &session).await?;
+        env.ui.out(&removed.line(&session.instance().vnf_instance_name));
+    }
+    Ok(exit)
+}

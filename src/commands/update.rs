@@ -1,0 +1,385 @@
+//! `update`: the container update, and changes of the record.
+
+use super::create::check_name;
+use super::env::{Env, new_id};
+use super::operate::Operating;
+use super::request::{UpdateRequest, merge, open_package, package_id, package_notes};
+use crate::cli::args::{Change, Global};
+use crate::cli::error::{CliError, Exit};
+use crate::engine::observe::Observer;
+use crate::engine::operation::Proposal;
+use crate::engine::session::{EngineError, Session, snapshot};
+use crate::plan::derive::update::{self, Refusal};
+use crate::plan::sheet::{ConfigRule, RecordLine, Sheet, down, untouched};
+use crate::plan::{Contents, Inputs, Vdus, drift, items};
+use crate::record::operation::RecordChange;
+use crate::record::{Instance, Journal, PackageId, Revision, Verb};
+use crate::view::plan as plan_view;
+use serde_json::{Value, json};
+
+/// Update a VNF to a new package: images, ConfigMaps and Secrets, and exactly the Pods that use them
+///
+/// The plan is shown first. Without --package, images, config and missing objects that drifted are put back. What else
+/// the package changes in a workload is deferred until `heal --all`; other changes are refused.
+///
+/// Examples:
+///   kubectl vnf update sample-vnf --package sample-2.csar -f sample_param_file.json
+///   kubectl vnf update sample-vnf --package sample-2.csar --dry-run=server
+///   kubectl vnf update sample-vnf --name upf-east
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct UpdateArgs {
+    /// The instance: id, name, or the beginning of its id
+    pub name: String,
+    /// The new package: a CSAR file, or a directory with the same tree
+    #[arg(long, value_name = "PATH")]
+    pub package: Option<String>,
+    /// Request file (vnfdId, vnfInstanceName, metadata.configmap_secret_paths, ...), JSON or YAML, `-` for stdin
+    #[arg(short = 'f', long, value_name = "FILE")]
+    pub request: Option<String>,
+    /// New name of the instance
+    #[arg(long = "name", value_name = "NAME")]
+    pub new_name: Option<String>,
+    /// Restart one workload after the other
+    #[arg(long)]
+    pub one_by_one: bool,
+    /// Overwrite what somebody else changed in the fields that the update writes
+    #[arg(long)]
+    pub overwrite_drift: bool,
+    /// Use the package although files do not match their digests
+    #[arg(long)]
+    pub allow_hash_mismatch: bool,
+    #[command(flatten)]
+    pub change: Change,
+}
+
+pub(crate) async fn run(global: &Global, args: UpdateArgs) -> Result<Exit, CliError> {
+    let asked = Asked::read(args.package.as_deref(), args.request.as_deref(), args.new_name, args.allow_hash_mismatch)?;
+    let env = Env::connect(global).await?;
+    let mut session = Session::open(&env.cluster, &env.store, &args.name).await?;
+    session.require_free()?;
+    if session.instance().current().is_none() {
+        return modify_record(&env, &mut session, &asked).await;
+    }
+    let prepared = Prepared::new(&session, asked).await?;
+    let proposal = prepared.propose(&env, &session)?;
+    let journal = &proposal.journal;
+    if journal.scope.is_empty() && journal.record.is_empty() && !prepared.moves(journal) {
+        let name = &proposal.sheet.name;
+        env.ui.out(&format!("vnfinstance/{name} unchanged: runs this package, nothing drifted\n"));
+        return Ok(Exit::Done);
+    }
+    let operating = Operating {
+        env: &env,
+        session: &mut session,
+        contents: &prepared.contents,
+        observer: &prepared.observer,
+        change: &args.change,
+        asks: true,
+        overwrite_drift: args.overwrite_drift,
+        one_by_one: args.one_by_one,
+        grace_seconds: None,
+    };
+    let again = async |session: &Session| prepared.propose(&env, session).map_err(|_| EngineError::changed(session));
+    let (exit, _) = operating.run(proposal, again).await?;
+    Ok(exit)
+}
+
+/// What the user asks for, read from flags and files.
+pub(crate) struct Asked {
+    request: UpdateRequest,
+    request_path: Option<String>,
+    config_paths: Option<Vec<String>>,
+    new_name: Option<String>,
+    package: Option<crate::package::Package>,
+    package_path: Option<String>,
+    notes: Vec<String>,
+}
+
+impl Asked {
+    pub(crate) fn read(
+        package: Option<&str>,
+        request_path: Option<&str>,
+        new_name: Option<String>,
+        allow_hash_mismatch: bool,
+    ) -> Result<Self, CliError> {
+        let (request, mut notes) = match request_path {
+            Some(path) => UpdateRequest::read(path)?,
+            None => (UpdateRequest::default(), Vec::new()),
+        };
+        let config_paths = request.config_paths()?;
+        let new_name = new_name.or_else(|| request.vnf_instance_name.clone());
+        if let Some(name) = &new_name {
+            check_name(name)?;
+        }
+        let opened = package.map(|path| open_package(path, allow_hash_mismatch)).transpose()?;
+        notes.extend(opened.iter().flat_map(package_notes));
+        if let (Some(wanted), Some(opened)) = (&request.vnfd_id, &opened) {
+            if *wanted != opened.vnfd.descriptor_id {
+                let path = request_path.unwrap_or("request");
+                let line = line_of_field(path, "vnfdId").map(|line| format!(":{line}")).unwrap_or_default();
+                return Err(CliError::new(format!(
+                    "{path}{line}: vnfdId is {wanted}, the package's is {}",
+                    opened.vnfd.descriptor_id
+                ))
+                .hint("Take the package's id into the file, or leave vnfdId out."));
+            }
+        }
+        Ok(Self {
+            request,
+            request_path: request_path.map(ToOwned::to_owned),
+            config_paths,
+            new_name,
+            package: opened,
+            package_path: package.map(ToOwned::to_owned),
+            notes,
+        })
+    }
+
+    /// The record's new attributes, merged; what stays equal is left out.
+    fn record_change(&self, instance: &Instance) -> RecordChange {
+        let merged =
+            |old: &Value, patch: &Option<Value>| patch.as_ref().map(|patch| merge(old, patch)).filter(|new| new != old);
+        let description = self.request.vnf_instance_description.as_ref().map(|value| value.as_str().unwrap_or(""));
+        let old_description = instance.vnf_instance_description.as_deref().unwrap_or("");
+        RecordChange {
+            name: self.new_name.clone().filter(|name| *name != instance.vnf_instance_name),
+            description: description.filter(|text| *text != old_description).map(ToOwned::to_owned),
+            metadata: merged(&instance.metadata, &self.request.metadata),
+            extensions: merged(&instance.extensions, &self.request.extensions),
+            configurable_properties: merged(
+                &instance.vnf_configurable_properties,
+                &self.request.vnf_configurable_properties,
+            ),
+            ..RecordChange::default()
+        }
+    }
+}
+
+fn line_of_field(path: &str, field: &str) -> Option<usize> {
+    let text = std::fs::read_to_string(path).ok()?;
+    text.lines().position(|line| line.contains(field)).map(|index| index + 1)
+}
+
+/// On a NOT_INSTANTIATED instance only the record changes.
+async fn modify_record(env: &Env, session: &mut Session, asked: &Asked) -> Result<Exit, CliError> {
+    let change = asked.record_change(session.instance());
+    let former = session.instance().vnf_instance_name.clone();
+    let old_package = session.instance().kubectl_vnf.package.digest.clone();
+    if let Some(package) = &asked.package {
+        let id = package_id(package);
+        require_same_product(session.instance(), &id, asked)?;
+        session.stored.instance.set_package(id);
+    }
+    if let Some(name) = &change.name {
+        env.store.claim(&session.stored, name).await?;
+    }
+    session.stored.instance.modify(&change, env.cluster.now());
+    env.store.save(&mut session.stored).await?;
+    if let Some(package) = &asked.package {
+        env.store.put_package(package).await?;
+        env.store.collect_packages(&std::collections::BTreeSet::from([old_package])).await?;
+    }
+    let name = session.instance().vnf_instance_name.clone();
+    if name != former {
+        env.store.release_name(&session.instance().id, &former).await?;
+    }
+    env.ui.out(&format!("vnfinstance/{name} updated: the record only, nothing is instantiated\n"));
+    Ok(Exit::Done)
+}
+
+fn require_same_product(instance: &Instance, id: &PackageId, asked: &Asked) -> Result<(), CliError> {
+    let running = &instance.kubectl_vnf.package;
+    if running.same_product(id) {
+        return Ok(());
+    }
+    let path = asked.package_path.as_deref().unwrap_or("the package");
+    Err(CliError::new(format!("{path} is another product"))
+        .hint(format!("{} runs   {}   {}", instance.vnf_instance_name, running.title(), running.vnfd_id))
+        .hint(format!("the package is   {}   {}", id.title(), id.vnfd_id)))
+}
+
+/// Everything that an update's plan is made from.
+pub(crate) struct Prepared {
+    pub(crate) contents: Contents,
+    pub(crate) observer: Observer,
+    asked: Asked,
+    package: PackageId,
+    digests_checked: Option<usize>,
+    operation_id: String,
+}
+
+impl Prepared {
+    /// Loads packages and begins to observe.
+    pub(crate) async fn new(session: &Session, mut asked: Asked) -> Result<Self, CliError> {
+        let instance = session.instance();
+        let current = require_current(instance)?.clone();
+        let mut contents = Contents::default();
+        let given = asked.package.take();
+        let digests_checked = given.as_ref().map(|package| package.digests_checked);
+        let package = match given {
+            Some(given) => {
+                let id = package_id(&given);
+                require_same_product(instance, &id, &asked)?;
+                contents.add(given);
+                id
+            }
+            None => {
+                // Without a package the request may only name the one in force.
+                let running = &current.package;
+                if let Some(wanted) = asked.request.vnfd_id.as_ref().filter(|wanted| **wanted != running.vnfd_id) {
+                    let path = asked.request_path.as_deref().unwrap_or("the request");
+                    return Err(CliError::new(format!(
+                        "{path}: vnfdId is {wanted}, and no package of that id was named"
+                    ))
+                    .hint("Name it with --package PATH"));
+                }
+                running.clone()
+            }
+        };
+        let (loaded, observer) =
+            futures::future::join(session.load(&[&current], &mut contents), session.observe(&[&current])).await;
+        loaded?;
+        let observer = observer?;
+        Ok(Self { contents, observer, asked, package, digests_checked, operation_id: new_id() })
+    }
+
+    /// Whether the record moves to another package although nothing of the cluster changes.
+    pub(crate) fn moves(&self, journal: &Journal) -> bool {
+        let digest = |revision: &Option<Revision>| revision.as_ref().map(|revision| revision.package.digest.clone());
+        digest(&journal.source) != digest(&journal.target)
+    }
+
+    /// The plan as of now.
+    pub(crate) fn propose(&self, env: &Env, session: &Session) -> Result<Proposal, CliError> {
+        let instance = session.instance();
+        let current = require_current(instance)?;
+        let package = self
+            .contents
+            .package(&self.package.digest)
+            .ok_or_else(|| CliError::new(format!("package sha256:{} is not at hand", self.package.short_digest())))?;
+        let request = update::Request {
+            current,
+            package,
+            package_id: self.package.clone(),
+            config_paths: self.asked.config_paths.as_deref(),
+            contents: &self.contents,
+            number: instance.kubectl_vnf.last_revision + 1,
+            operation_id: &self.operation_id,
+            time: env.cluster.now(),
+        };
+        let derived = update::update(&request).map_err(|refusal| self.refused(env, instance, refusal))?;
+        let live = self.observer.live();
+        let (target, scope) = update::scope(current, derived, &self.contents, &live)?;
+        let deferred = update::deferred(&target, &self.contents).map_err(|r| self.refused(env, instance, r))?;
+        let drift = drift::overwritten(current, &target, &scope, &self.contents, &live)?;
+        let record = self.asked.record_change(instance);
+        let journal = Journal {
+            source: Some(current.clone()),
+            snapshot: snapshot(current, &live),
+            target: Some(target.clone()),
+            scope,
+            record,
+        };
+        let items = items(&Inputs {
+            source: journal.source.as_ref(),
+            target: journal.target.as_ref(),
+            scope: &journal.scope,
+            snapshot: &journal.snapshot,
+            contents: &self.contents,
+            live: &live,
+        })?;
+        let vdus = Vdus::of(&target, &self.contents);
+        let sheet = Sheet {
+            verb: Verb::Update,
+            name: instance.vnf_instance_name.clone(),
+            id: instance.id.clone(),
+            context: env.cluster.context().to_owned(),
+            namespace: current.namespace.clone(),
+            package_before: Some(current.package.clone()),
+            package_after: Some(target.package.clone()),
+            digests_checked: self.digests_checked,
+            record: record_lines(instance, &journal.record),
+            config_rule: Some(match self.asked.config_paths.as_deref() {
+                None => ConfigRule::AllChanged,
+                Some([]) => ConfigRule::NoneListed,
+                Some(_) => ConfigRule::Listed,
+            }),
+            deferred,
+            drift,
+            untouched: untouched(&target, &items, &vdus),
+            down: down(&items, &live),
+            items,
+            notes: self.asked.notes.clone(),
+        };
+        let request = &self.asked.request;
+        let params = json!({
+            "vnfdId": request.vnfd_id,
+            "vnfInstanceName": self.asked.new_name,
+            "vnfInstanceDescription": request.vnf_instance_description,
+            "metadata": request.metadata,
+            "extensions": request.extensions,
+            "vnfConfigurableProperties": request.vnf_configurable_properties,
+        });
+        Ok(Proposal {
+            operation_id: self.operation_id.clone(),
+            verb: Verb::Update,
+            params: without_nulls(params),
+            incoming: Some(self.package.digest.clone()).filter(|digest| *digest != current.package.digest),
+            journal,
+            sheet,
+        })
+    }
+
+    fn refused(&self, env: &Env, instance: &Instance, refusal: Refusal) -> CliError {
+        match refusal {
+            Refusal::Changes(changes) => {
+                let path = self.asked.package_path.as_deref().unwrap_or("PATH");
+                let name = &instance.vnf_instance_name;
+                env.ui.err(&plan_view::refused(&changes, path, name, &env.screen()));
+                let count = crate::view::words::count(changes.len(), "change");
+                CliError::new(format!(
+                    "update of {name} refused: {count} of the package cannot be made, nothing was written"
+                ))
+            }
+            Refusal::Package(error) => error.into(),
+            other => CliError::new(other).hint("Nothing was written"),
+        }
+    }
+}
+
+/// The revision in force.
+pub(crate) fn require_current(instance: &Instance) -> Result<&Revision, CliError> {
+    instance.current().ok_or_else(|| {
+        let name = &instance.vnf_instance_name;
+        CliError::new(format!("{name} is NOT_INSTANTIATED"))
+            .hint(format!("Instantiate it: kubectl vnf instantiate {name}"))
+    })
+}
+
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => Value::Object(fields.into_iter().filter(|(_, value)| !value.is_null()).collect()),
+        other => other,
+    }
+}
+
+/// The record's changes, one line an attribute.
+fn record_lines(instance: &Instance, change: &RecordChange) -> Vec<RecordLine> {
+    let mut lines = Vec::new();
+    let mut line = |attribute: &str, before: &str, after: Option<&str>| {
+        if let Some(after) = after {
+            lines.push(RecordLine { attribute: attribute.into(), before: before.into(), after: after.into() });
+        }
+    };
+    line("vnfInstanceName", &instance.vnf_instance_name, change.name.as_deref());
+    let description = instance.vnf_instance_description.as_deref().unwrap_or("");
+    line("vnfInstanceDescription", description, change.description.as_deref());
+    // Maps are long: that they change is enough here, `show -o json` has them.
+    for (attribute, new) in
+        [("extensions", &change.extensions), ("vnfConfigurableProperties", &change.configurable_properties)]
+    {
+        line(attribute, "", new.as_ref().map(|_| "changed"));
+    }
+    lines
+}

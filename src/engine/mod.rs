@@ -1,0 +1,21 @@
+//! The only code that moves anything: one engine for every operation.
+//!
+//! - [`session`]: an instance opened for a command, and how it stands;
+//! - [`precheck`]: what can be known to go wrong before the first write;
+//! - [`operation`]: lock, record, execute, verify, record: the same for all operations and for a retry;
+//! - [`execute`]: items carried out, with [`observe`] for what is live and [`lock`] for who may write;
+//! - [`verify`], [`evidence`], [`failure`], [`outcome`]: what it came to.
+//!
+//! What is to be done is decided in `plan`; how it looks, in `view`.
+
+pub mod events;
+pub mod evidence;
+pub mod execute;
+pub mod failure;
+pub mod lock;
+pub mod observe;
+pub mod operation;
+pub mod outcome;
+pub mod precheck;
+pub mod session;
+pub mod verify;

@@ -1,0 +1,440 @@
+//! One operation from lock to record: the same steps for every verb, and for a retry from the middle.
+//!
+//! 1. take the lock; 2. make the plan again and compare; 3. name operation and package in the record, store the
+//! package, write the operation with its journal; 4. execute; 5. read everything again; 6. write operation, then
+//! record. A process that dies leaves a state from which the next command goes on: before 3 is complete nothing of
+//! the VNF has been touched, after it the journal says what to do, and between the writes of 6 the operation is final
+//! and the record is told by the next command.
+
+use super::events::Events;
+use super::execute::{Work, execute};
+use super::failure::{Cause, Failure};
+use super::lock::{self, Lock, LockError};
+use super::observe::Observer;
+use super::outcome::{FailureLine, Outcome, Standing as StandingLine};
+use super::session::{EngineError, Session};
+use super::verify::{Proof, verify};
+use crate::cluster::store::{StoreError, StoredOperation};
+use crate::object::config;
+use crate::object::mask::Mask;
+use crate::plan::derive::update::deferred;
+use crate::plan::sheet::Sheet;
+use crate::plan::{Contents, Inputs, Item, items};
+use crate::record::operation::{By, ProblemDetails};
+use crate::record::{Instance, Journal, Operation, OperationState, Revision, Verb, names};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// What is proposed: everything that an operation fixes before its first write.
+#[derive(Clone, Debug)]
+pub struct Proposal {
+    /// Id of the operation to be.
+    pub operation_id: String,
+    /// What is asked for.
+    pub verb: Verb,
+    /// The request, as it is stored.
+    pub params: Value,
+    /// Revisions, scope, snapshot, record changes.
+    pub journal: Journal,
+    /// How the user sees it.
+    pub sheet: Sheet,
+    /// Digest of a package that must be stored first.
+    pub incoming: Option<String>,
+}
+
+/// How an operation is run.
+pub struct Options {
+    /// Bounds the waiting of the whole operation.
+    pub timeout: Duration,
+    /// Workloads one after the other.
+    pub one_by_one: bool,
+    /// Grace period of deleted Pods in seconds; `None`: each Pod's own.
+    pub grace_seconds: Option<u32>,
+    /// Who runs it.
+    pub by: By,
+    /// Turns true when the user asks to stop.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// What [`begin`] came to.
+pub enum Begun {
+    /// The operation is written, the lock is held: go on with [`carry_out`].
+    Ready(Box<StoredOperation>, Lock),
+    /// The plan is another one by now: nothing was written, ask again.
+    PlanChanged(Box<Proposal>),
+}
+
+/// Takes the lock, makes the plan again, and writes the operation.
+///
+/// `again` makes the proposal anew from the record and the live objects.
+///
+/// # Errors
+/// Busy, or a write failed; nothing of the VNF has been touched.
+pub async fn begin(
+    session: &mut Session,
+    proposal: Proposal,
+    contents: &Contents,
+    options: &Options,
+    again: impl AsyncFnOnce(&Session) -> Result<Proposal, EngineError>,
+) -> Result<Begun, EngineError> {
+    let purpose = format!("{} {}", proposal.verb, names::short(&proposal.operation_id));
+    let lock = acquire(session, options, &purpose).await?;
+    let read = session.stored.object["metadata"]["resourceVersion"].clone();
+    let stored = session.store.reread(&session.stored).await?;
+    if stored.object["metadata"]["resourceVersion"] != read {
+        // Somebody was here: whatever was read before is void.
+        if stored.instance.open_operation().is_some() {
+            lock.release().await;
+            *session = Session::of(&session.cluster, &session.store, stored).await?;
+            session.require_free()?;
+            return Err(StoreError::Conflict { name: session.instance().vnf_instance_name.clone() }.into());
+        }
+        session.stored = stored;
+    }
+    let now = match again(session).await {
+        Ok(now) => now,
+        Err(error) => {
+            lock.release().await;
+            return Err(error);
+        }
+    };
+    if !now.sheet.same_work(&proposal.sheet) {
+        lock.release().await;
+        return Ok(Begun::PlanChanged(Box::new(now)));
+    }
+    match write_operation(session, now, contents, options).await {
+        Ok(operation) => Ok(Begun::Ready(Box::new(operation), lock)),
+        Err(error) => {
+            lock.release().await;
+            Err(error)
+        }
+    }
+}
+
+async fn write_operation(
+    session: &mut Session,
+    proposal: Proposal,
+    contents: &Contents,
+    options: &Options,
+) -> Result<StoredOperation, EngineError> {
+    let Proposal { operation_id, verb, params, journal, incoming, .. } = proposal;
+    let now = session.cluster.now();
+    let id = session.instance().id.clone();
+    let mut operation = Operation::begin(operation_id, &id, verb, options.by.clone(), params, &journal, now);
+    operation.changed_info = changed_info(&journal);
+    if let Some(name) = &journal.record.name {
+        session.store.claim(&session.stored, name).await?;
+    }
+    session.stored.instance.begin(&operation, &journal);
+    session.store.save(&mut session.stored).await?;
+    if let Some(package) = incoming.and_then(|digest| contents.package(&digest)) {
+        session.store.put_package(package).await?;
+    }
+    Ok(session.store.create_operation(operation, journal, &session.stored.object).await?)
+}
+
+/// SOL003 `changedInfo` of a MODIFY_INFO operation.
+fn changed_info(journal: &Journal) -> Option<Value> {
+    let mut info = serde_json::Map::new();
+    let change = &journal.record;
+    let mut put = |key: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            info.insert(key.to_owned(), value);
+        }
+    };
+    put("vnfInstanceName", change.name.clone().map(Value::String));
+    put("vnfInstanceDescription", change.description.clone().map(Value::String));
+    put("metadata", change.metadata.clone());
+    put("extensions", change.extensions.clone());
+    put("vnfConfigurableProperties", change.configurable_properties.clone());
+    if let (Some(source), Some(target)) = (&journal.source, &journal.target) {
+        let id = (source.package.vnfd_id != target.package.vnfd_id).then(|| target.package.vnfd_id.clone());
+        put("vnfdId", id.map(Value::String));
+    }
+    (!info.is_empty()).then_some(Value::Object(info))
+}
+
+async fn acquire(session: &Session, options: &Options, purpose: &str) -> Result<Lock, EngineError> {
+    let instance = session.instance();
+    let lock = Lock::acquire(
+        &session.cluster,
+        session.store.namespace(),
+        &instance.id,
+        &session.stored.object,
+        &options.by,
+        purpose,
+    );
+    lock.await.map_err(|error| match error {
+        LockError::Busy(holder) => EngineError::Busy { name: instance.vnf_instance_name.clone(), holder },
+        LockError::Cluster(error) => error.into(),
+        other => EngineError::Lock(other),
+    })
+}
+
+/// Takes the lock for an operation that stopped half way, and notes that it goes on.
+///
+/// # Errors
+/// Busy, or a write failed.
+pub async fn resume(
+    session: &mut Session,
+    mut operation: StoredOperation,
+    options: &Options,
+) -> Result<(StoredOperation, Lock), EngineError> {
+    let verb = operation.operation.kubectl_vnf.verb;
+    let lock = acquire(session, options, &format!("{verb} {}", names::short(&operation.operation.id))).await?;
+    session.stored = session.store.reread(&session.stored).await?;
+    operation.operation.enter(OperationState::Processing, session.cluster.now());
+    operation.operation.kubectl_vnf.by = options.by.clone();
+    session.store.save_operation(&mut operation).await?;
+    let doing = operation.operation.clone();
+    update_record(session, |instance| instance.follow(&doing)).await?;
+    Ok((operation, lock))
+}
+
+/// Executes, verifies and records an operation that has been written, and gives the lock back.
+///
+/// # Errors
+/// The end could not be written: the operation then stands as interrupted.
+pub async fn carry_out(
+    session: &mut Session,
+    mut operation: StoredOperation,
+    lock: Lock,
+    contents: &Contents,
+    observer: &Observer,
+    events: &Events,
+    options: Options,
+) -> Result<Outcome, EngineError> {
+    let journal = operation.journal.clone();
+    let mask = mask(&journal, contents)?;
+    let verb = operation.operation.kubectl_vnf.verb;
+    let list = plan_items(&journal, contents, observer)?;
+    let instance_id = session.instance().id.clone();
+    let work = Work {
+        cluster: &session.cluster,
+        lock: &lock,
+        observer,
+        contents,
+        instance_id: &instance_id,
+        verb,
+        journal: &journal,
+        mask: &mask,
+        events,
+        stop: options.stop.clone(),
+        deadline: Instant::now() + options.timeout,
+        grace_seconds: options.grace_seconds,
+        one_by_one: options.one_by_one,
+    };
+    let report = execute(&work, &list).await;
+    let mut failures = report.failures;
+    let mut target = journal.target.clone();
+    for state in target.iter_mut().flat_map(|target| &mut target.objects) {
+        if let Some(became) = report.became.get(&state.reference) {
+            state.became.extend(became.clone());
+        }
+    }
+    let mut proof = Proof::default();
+    if failures.is_empty() {
+        let proven = Journal { target: target.clone(), ..journal.clone() };
+        match verify(&session.cluster, &instance_id, &proven, contents).await {
+            Ok(found) => proof = found,
+            Err(error) => return Err(unproven(error)),
+        }
+        failures.append(&mut proof.off);
+    }
+    if let Some(Cause::Lock(LockError::Lost(by))) =
+        failures.iter().map(|failure| &failure.cause).find(|cause| matches!(cause, Cause::Lock(LockError::Lost(_))))
+    {
+        // Whoever took over writes from here on.
+        return Err(EngineError::Lock(LockError::Lost(by.clone())));
+    }
+    let took = events.elapsed();
+    let standing = standing(&journal, contents, observer)?;
+    let lines: Vec<FailureLine> = failures.iter().map(|failure| failure_line(failure, &journal)).collect();
+    let state = if failures.is_empty() { OperationState::Completed } else { OperationState::FailedTemp };
+    let now = session.cluster.now();
+    operation.operation.enter(state, now);
+    operation.operation.error = problem_details(&lines, &mask);
+    lock.check().await.map_err(EngineError::Lock)?;
+    session.store.save_operation(&mut operation).await?;
+    if !lines.is_empty() {
+        let evidence = serde_json::to_string_pretty(&lines).unwrap_or_default();
+        session.store.save_evidence(&operation, &instance_id, &evidence).await?;
+    }
+    let former = session.instance().vnf_instance_name.clone();
+    let before: BTreeSet<String> = session.instance().packages().into_iter().map(ToOwned::to_owned).collect();
+    let ended = operation.operation.clone();
+    update_record(session, |instance| match state {
+        OperationState::Completed => instance.conclude(&ended, &journal, target.as_ref()),
+        _ => instance.follow(&ended),
+    })
+    .await?;
+    let name = session.instance().vnf_instance_name.clone();
+    if name != former {
+        session.store.release_name(&instance_id, &former).await?;
+    }
+    if state == OperationState::Completed {
+        tidy(session, &before).await;
+    }
+    lock.release().await;
+    let deferred = match session.instance().current().map(|current| deferred(current, contents)) {
+        Some(Ok(deferred)) => deferred,
+        _ => Vec::new(),
+    };
+    Ok(Outcome {
+        verb,
+        renamed_from: (name != former).then_some(former),
+        name,
+        id: instance_id,
+        operation_id: operation.operation.id.clone(),
+        state,
+        revision: target.as_ref().map(|target| target.number),
+        took,
+        restarted: proof.restarted,
+        untouched: proof.untouched,
+        disturbed: proof.disturbed,
+        ready: proof.ready,
+        deferred,
+        failures: lines,
+        standing,
+        deleted: journal.scope.delete.clone(),
+        notes: Vec::new(),
+    })
+}
+
+/// Items of a journal against what is live now.
+///
+/// # Errors
+/// A package is not at hand.
+pub fn plan_items(journal: &Journal, contents: &Contents, observer: &Observer) -> Result<Vec<Item>, EngineError> {
+    let live = observer.live();
+    Ok(items(&Inputs {
+        source: journal.source.as_ref(),
+        target: journal.target.as_ref(),
+        scope: &journal.scope,
+        snapshot: &journal.snapshot,
+        contents,
+        live: &live,
+    })?)
+}
+
+fn standing(journal: &Journal, contents: &Contents, observer: &Observer) -> Result<Vec<StandingLine>, EngineError> {
+    let items = plan_items(journal, contents, observer)?;
+    Ok(items.into_iter().map(|item| StandingLine { object: item.object, vdu: item.vdu, state: item.state }).collect())
+}
+
+/// Ends an operation for good: the record says, object by object, what the cluster has now.
+///
+/// # Errors
+/// The end could not be written.
+pub async fn give_up(
+    session: &mut Session,
+    mut operation: StoredOperation,
+    lock: Lock,
+    reached: Option<Revision>,
+) -> Result<(), EngineError> {
+    operation.operation.enter(OperationState::Failed, session.cluster.now());
+    lock.check().await.map_err(EngineError::Lock)?;
+    // The record first: an operation that says FAILED has nothing more to tell it.
+    let (ended, journal) = (operation.operation.clone(), operation.journal.clone());
+    let before: BTreeSet<String> = session.instance().packages().into_iter().map(ToOwned::to_owned).collect();
+    update_record(session, |instance| instance.conclude(&ended, &journal, reached.as_ref())).await?;
+    session.store.save_operation(&mut operation).await?;
+    if let Some(name) =
+        operation.journal.record.name.as_ref().filter(|name| **name != session.instance().vnf_instance_name)
+    {
+        session.store.release_name(&session.instance().id, name).await?;
+    }
+    tidy(session, &before).await;
+    lock.release().await;
+    Ok(())
+}
+
+/// Changes the record under its resourceVersion. Under the lock only somebody editing by hand can be faster: read
+/// again, and change that.
+async fn update_record(session: &mut Session, change: impl Fn(&mut Instance)) -> Result<(), EngineError> {
+    for _ in 0..3 {
+        change(&mut session.stored.instance);
+        match session.store.save(&mut session.stored).await {
+            Err(StoreError::Conflict { .. }) => session.stored = session.store.reread(&session.stored).await?,
+            other => return Ok(other?),
+        }
+    }
+    let name = session.instance().vnf_instance_name.clone();
+    Err(StoreError::Conflict { name }.into())
+}
+
+/// Removes what the record no longer refers to. What cannot be removed now is removed another time.
+async fn tidy(session: &Session, before: &BTreeSet<String>) {
+    let now = session.instance().packages();
+    let dropped: BTreeSet<String> = before.iter().filter(|digest| !now.contains(digest.as_str())).cloned().collect();
+    let collect = session.store.collect_packages(&dropped);
+    let prune = session.store.prune_operations(&session.instance().id);
+    let _ = futures::future::join(collect, prune).await;
+}
+
+/// Waits until the Lease of a process that is not heard of any more has run out. `told` is called once with the
+/// holder when there is something to wait for.
+///
+/// # Errors
+/// Busy, when the holder renews after all.
+pub async fn wait_out_lock(session: &Session, told: impl Fn(&lock::Holder)) -> Result<(), EngineError> {
+    let mut first: Option<lock::Holder> = None;
+    loop {
+        let holder = lock::holder(&session.cluster, session.store.namespace(), &session.instance().id).await?;
+        let Some(holder) = holder else { return Ok(()) };
+        match &first {
+            None => {
+                told(&holder);
+                first = Some(holder.clone());
+            }
+            Some(known) if known.renewed != holder.renewed => {
+                return Err(EngineError::Busy { name: session.instance().vnf_instance_name.clone(), holder });
+            }
+            Some(_) => {}
+        }
+        tokio::time::sleep(holder.left.min(Duration::from_secs(1))).await;
+    }
+}
+
+/// A mask of every Secret value that the revisions hold.
+fn mask(journal: &Journal, contents: &Contents) -> Result<Mask, EngineError> {
+    let mut values = Vec::new();
+    for revision in journal.source.iter().chain(&journal.target) {
+        for state in revision.objects.iter().filter(|state| state.reference.kind == "Secret") {
+            values.extend(config::data(&contents.content(state)?).into_values());
+        }
+    }
+    Ok(Mask::new(values))
+}
+
+fn failure_line(failure: &Failure, journal: &Journal) -> FailureLine {
+    let state = journal.target.as_ref().and_then(|target| target.object(&failure.object));
+    FailureLine {
+        object: failure.object.clone(),
+        vdu: failure.vdu.clone(),
+        defined_at: state.map(|state| state.source.file.clone()),
+        what: failure.cause.to_string(),
+        consequence: failure.cause.is_consequence(),
+        evidence: match &failure.cause {
+            Cause::Trouble(evidence) => Some((**evidence).clone()),
+            _ => None,
+        },
+    }
+}
+
+fn problem_details(lines: &[FailureLine], mask: &Mask) -> Option<ProblemDetails> {
+    let first = lines.iter().find(|line| !line.consequence).or_else(|| lines.first())?;
+    let vdu = first.vdu.as_ref().map(|vdu| format!("{vdu} ")).unwrap_or_default();
+    let detail = mask.apply(&format!("{vdu}{}: {}", first.object, first.what));
+    Some(ProblemDetails { status: 500, title: Some("the operation stopped half way".into()), detail })
+}
+
+fn unproven(error: super::verify::VerifyError) -> EngineError {
+    match error {
+        super::verify::VerifyError::Cluster(error) => error.into(),
+        super::verify::VerifyError::Content(error) => error.into(),
+    }
+}

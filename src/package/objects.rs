@@ -1,0 +1,268 @@
+//! The Kubernetes manifests of a package: which files they are, and the objects in them (rules K1 and K4).
+//!
+//! Objects come out as they are written. Whether a cluster serves their kinds, and in which namespace they land, is not
+//! known here.
+
+use super::problem::{Problem, judge};
+use super::{META, Package, PackageError, Severity};
+use crate::object::{Manifest, ObjectRef, Source};
+use crate::yaml::{self, Content, Node};
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
+
+/// The manifests of chosen files.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Selection {
+    /// In the order of the files, then of the documents.
+    pub manifests: Vec<Manifest>,
+    /// What was passed over, and why.
+    pub notes: Vec<Problem>,
+}
+
+impl Package {
+    /// Every Kubernetes manifest that the package lists, in the order of the list. Charts of Helm are none, URLs are none.
+    ///
+    /// A file belongs here when its documents look like Kubernetes objects, right or wrong: a broken one is reported by
+    /// [`Package::manifests`], not left out.
+    pub fn kubernetes_files(&self) -> Vec<String> {
+        let mut found: Vec<String> = Vec::new();
+        for artifact in &self.artifacts {
+            if !artifact.is_url() && !found.contains(&artifact.name) && self.is_kubernetes_file(&artifact.name) {
+                found.push(artifact.name.clone());
+            }
+        }
+        found
+    }
+
+    fn is_kubernetes_file(&self, path: &str) -> bool {
+        let extension = path.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
+        let fitting = extension.is_some_and(|extension| ["yaml", "yml", "json"].contains(&extension.as_str()));
+        if !fitting
+            || path.starts_with("Definitions/")
+            || path.starts_with("TOSCA-Metadata/")
+            || self.definitions.contains(path)
+        {
+            return false;
+        }
+        if path.match_indices('/').any(|(at, _)| self.files.contains(&format!("{}/Chart.yaml", &path[..at]))) {
+            return false;
+        }
+        let Some(text) = self.files.bytes(path) else { return false };
+        match yaml::nodes(text) {
+            Ok(nodes) => nodes.iter().any(|node| {
+                ["apiVersion", "kind", "metadata"].iter().filter(|key| node.get(key).is_some()).count() >= 2
+            }),
+            Err(_) => {
+                let text = String::from_utf8_lossy(text);
+                let line = |start: &str| text.lines().any(|line| line.trim_start_matches('"').starts_with(start));
+                line("apiVersion") && line("kind")
+            }
+        }
+    }
+
+    /// The objects of these files of the package, in this order; lists are taken apart.
+    ///
+    /// # Errors
+    /// All problems of all files: a file that the package does not list, YAML that is not readable, an object without
+    /// apiVersion, kind or name, a name that the server would generate, one object defined twice.
+    pub fn manifests(&self, files: &[String]) -> Result<Vec<Manifest>, PackageError> {
+        self.select(files).map(|selection| selection.manifests)
+    }
+
+    /// As [`Package::manifests`], with what was passed over: objects that only ask the API server a question.
+    ///
+    /// # Errors
+    /// As [`Package::manifests`].
+    pub fn select(&self, files: &[String]) -> Result<Selection, PackageError> {
+        let mut reader = Reader { package: self, problems: Vec::new(), manifests: Vec::new() };
+        let mut taken: Vec<&str> = Vec::new();
+        for file in files {
+            let path = super::meta::clean(file);
+            if taken.contains(&path) {
+                reader.problems.push(Problem::error("R1", "is in the list of files twice").file(path));
+            } else {
+                taken.push(path);
+                reader.file(path);
+            }
+        }
+        reader.twice();
+        let manifests = reader.manifests;
+        let notes = judge(&self.origin, reader.problems)?;
+        Ok(Selection { manifests, notes })
+    }
+
+    /// The objects that each Kubernetes file defines.
+    ///
+    /// # Errors
+    /// As [`Package::manifests`], but two definitions of one object are fine.
+    pub fn defines(&self) -> Result<BTreeMap<String, Vec<ObjectRef>>, PackageError> {
+        let mut reader = Reader { package: self, problems: Vec::new(), manifests: Vec::new() };
+        let mut defined = BTreeMap::new();
+        for file in self.kubernetes_files() {
+            reader.file(&file);
+            let references = std::mem::take(&mut reader.manifests).into_iter().map(|manifest| manifest.reference);
+            defined.insert(file, references.collect());
+        }
+        judge(&self.origin, reader.problems)?;
+        Ok(defined)
+    }
+
+    /// Line of a key inside an object, such as `["spec", "template", "spec", "containers", "nginx", "image"]`; see
+    /// [`yaml::line_of`]. `None` when it cannot be told.
+    pub fn line_of(&self, manifest: &Manifest, path: &[&str]) -> Option<usize> {
+        yaml::line_of(self.files.bytes(&manifest.source.file)?, manifest.line, path)
+    }
+}
+
+struct Reader<'a> {
+    package: &'a Package,
+    problems: Vec<Problem>,
+    manifests: Vec<Manifest>,
+}
+
+impl Reader<'_> {
+    fn file(&mut self, path: &str) {
+        if path.contains("://") {
+            self.problems.push(
+                Problem::error("R1", format!("{path} is a URL, which is not fetched"))
+                    .help("put the file into the package"),
+            );
+            return;
+        }
+        if !self.package.artifacts.iter().any(|artifact| artifact.name == path) {
+            self.problems.push(self.not_listed(path));
+            return;
+        }
+        let Some(text) = self.package.files.bytes(path) else {
+            self.problems.push(Problem::error("K1", "not a Kubernetes manifest, or too large for one").file(path));
+            return;
+        };
+        let nodes = match yaml::nodes(text) {
+            Ok(nodes) => nodes,
+            Err(error) => {
+                self.problems.push(Problem::error("K1", error.message).at(path, error.line));
+                return;
+            }
+        };
+        let mut count = 0;
+        for node in &nodes {
+            self.document(node, path, &mut count, None);
+        }
+    }
+
+    fn not_listed(&self, path: &str) -> Problem {
+        let known = self.package.kubernetes_files();
+        let same_name = |file: &&String| file.rsplit('/').next() == path.rsplit('/').next();
+        let help = match known.iter().find(same_name) {
+            Some(near) => format!("did you mean {near}?"),
+            None if known.is_empty() => "it lists no Kubernetes manifest at all".into(),
+            None => format!("Kubernetes manifests that it lists: {}", known.join(", ")),
+        };
+        if self.package.files.contains(path) {
+            return Problem::error("R1", format!("is in the package, but {META} does not list it"))
+                .file(path)
+                .help(help);
+        }
+        Problem::error("R1", format!("no {path} in the package")).help(help)
+    }
+
+    /// One document, or one item of a list; `count` numbers them in the file.
+    fn document(&mut self, node: &Node, path: &str, count: &mut usize, inherited: Option<(&str, &str)>) {
+        let text = |key: &str| node.get(key).and_then(Node::text).filter(|text| !text.is_empty());
+        let (of_list_version, of_list_kind) = inherited.unzip();
+        let version = text("apiVersion").or(of_list_version.map(str::to_owned));
+        let kind = text("kind").or(of_list_kind.map(str::to_owned));
+        if let (Some(version), Some(kind), Some(items)) = (&version, &kind, node.get("items"))
+            && let Some(of) = kind.strip_suffix("List")
+            && let Content::Sequence(items) = &items.content
+        {
+            // Items of a ConfigMapList need not say again what they are; those of a plain List must.
+            let inherited = (!of.is_empty()).then_some((version.as_str(), of));
+            for item in items {
+                self.document(item, path, count, inherited);
+            }
+            return;
+        }
+        let document = *count;
+        *count += 1;
+        let mut wrong = |message: &str, help: Option<&str>| {
+            let problem = Problem::error("K1", format!("document {} {message}", document + 1)).at(path, node.line);
+            self.problems.push(Problem { help: help.map(Into::into), ..problem });
+        };
+        if !node.is_mapping() {
+            return wrong("is not a Kubernetes object", None);
+        }
+        let (Some(version), Some(kind)) = (version, kind) else {
+            let missing = match (text("apiVersion"), text("kind")) {
+                (None, None) => "has no apiVersion and no kind",
+                (None, _) => "has no apiVersion",
+                _ => "has no kind",
+            };
+            return wrong(missing, None);
+        };
+        if is_review(&version, &kind) {
+            let message = format!("{kind} only asks the API server a question, and is passed over");
+            self.problems.push(Problem::note("K1", message).at(path, node.line));
+            return;
+        }
+        let metadata = |key| node.at(&["metadata", key]);
+        let name = metadata("name").and_then(Node::text).filter(|name| !name.is_empty());
+        let Some(name) = name else {
+            if metadata("generateName").is_some_and(|node| !node.is_null()) {
+                return wrong(
+                    &format!("({kind}) has generateName instead of a name"),
+                    Some("an object of a VNF needs a name of its own"),
+                );
+            }
+            return wrong(&format!("({kind}) has no metadata.name"), None);
+        };
+        let namespace = metadata("namespace").and_then(Node::text).filter(|namespace| !namespace.is_empty());
+        let mut object = node.to_value();
+        if let (Some(_), Value::Object(fields)) = (inherited, &mut object) {
+            fields.entry("apiVersion").or_insert_with(|| version.clone().into());
+            fields.entry("kind").or_insert_with(|| kind.clone().into());
+        }
+        self.manifests.push(Manifest {
+            reference: ObjectRef::new(&version, &kind, namespace.as_deref(), &name),
+            object,
+            source: Source { file: path.into(), document },
+            line: node.line,
+        });
+    }
+
+    /// Reports objects with two definitions.
+    fn twice(&mut self) {
+        let mut seen: HashMap<(&str, &str, Option<&str>, &str), &Manifest> = HashMap::new();
+        for manifest in &self.manifests {
+            let reference = &manifest.reference;
+            let key =
+                (reference.group(), reference.kind.as_str(), reference.namespace.as_deref(), reference.name.as_str());
+            let Some(first) = seen.get(&key) else {
+                seen.insert(key, manifest);
+                continue;
+            };
+            let (a, b) = (&first.source.file, &manifest.source.file);
+            let problem = if a == b {
+                Problem::error("K4", format!("{reference} is defined here and in line {}", first.line))
+                    .at(b, manifest.line)
+            } else {
+                Problem::error("K4", format!("{reference} is defined in {a} and in {b}"))
+                    .help("say which files to use: additionalParams.lcm-kubernetes-def-files in the request file")
+            };
+            self.problems.push(problem);
+        }
+    }
+}
+
+/// Objects that are questions to the API server (`SubjectAccessReview`, `TokenReview`, ...): nothing exists afterwards.
+fn is_review(version: &str, kind: &str) -> bool {
+    let group = version.split('/').next().unwrap_or_default();
+    ["authorization.k8s.io", "authentication.k8s.io"].contains(&group) && kind.ends_with("Review")
+}
+
+impl Problem {
+    /// Whether it is only worth knowing.
+    pub fn is_note(&self) -> bool {
+        self.severity == Severity::Note
+    }
+}

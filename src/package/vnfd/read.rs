@@ -1,0 +1,276 @@
+//! From definitions to a [`Vnfd`]: the VNF's identity, its flavours and its scripts (rules V3, V4 and V10).
+
+use super::super::archive::Files;
+use super::super::problem::Problem;
+use super::definitions::{self, Definition, candidates};
+use super::types::{Types, VDUS, VNF};
+use super::{Flavour, Script, Vnfd, policy, vdu};
+use crate::yaml::Node;
+use std::collections::BTreeSet;
+
+/// What came of reading a VNFD.
+pub(in super::super) struct Reading {
+    /// The descriptor; `None` when the problems hold an error that left nothing to build one from.
+    pub vnfd: Option<Vnfd>,
+    /// The scripts that it names.
+    pub scripts: Vec<Script>,
+    /// What was found.
+    pub problems: Vec<Problem>,
+    /// Paths of all definition files.
+    pub files: BTreeSet<String>,
+}
+
+/// Reads the VNFD whose top file is `entry`.
+pub(in super::super) fn read(entry: &str, files: &Files) -> Reading {
+    let mut problems = Vec::new();
+    let definitions = definitions::load(entry, files, &mut problems);
+    let paths = definitions.iter().map(|definition| definition.file.clone()).collect();
+    if problems.iter().any(Problem::is_error) || definitions.is_empty() {
+        // With a file missing, everything else that is missed would be a consequence.
+        return Reading { vnfd: None, scripts: Vec::new(), problems, files: paths };
+    }
+    let types = Types::new(&definitions);
+    let reader = Reader { definitions: &definitions, types: &types };
+    let identity = reader.identity(entry, &mut problems);
+    let flavours = reader.flavours(entry, &mut problems);
+    let scripts = reader.scripts(files, &mut problems);
+    let vnfd = identity.map(|[descriptor_id, provider, product_name, software_version, descriptor_version]| Vnfd {
+        descriptor_id,
+        provider,
+        product_name,
+        software_version,
+        descriptor_version,
+        flavours,
+    });
+    Reading { vnfd, scripts, problems, files: paths }
+}
+
+struct Reader<'a> {
+    definitions: &'a [Definition],
+    types: &'a Types<'a>,
+}
+
+impl<'a> Reader<'a> {
+    /// All node templates of the VNF itself: one in the top file and one in each flavour's file, as a rule.
+    fn vnf_nodes(&self) -> impl Iterator<Item = (&'a Definition, &'a Node)> {
+        self.definitions.iter().flat_map(|definition| {
+            let vnf = definition.templates().filter(|(_, _, node)| self.types.instance(node, VNF));
+            vnf.map(move |(_, _, node)| (definition, node)).collect::<Vec<_>>()
+        })
+    }
+
+    /// The five properties that say whose VNF this is, in the order of [`Vnfd`]'s fields.
+    fn identity(&self, entry: &str, problems: &mut Vec<Problem>) -> Option<[String; 5]> {
+        let Some((first, node)) = self.vnf_nodes().next() else {
+            let problem = Problem::error("V3", format!("no node template of a type that derives from {VNF}"));
+            problems
+                .push(problem.file(entry).help("the type and what it derives from must be defined in imported files"));
+            return None;
+        };
+        let names = ["descriptor_id", "provider", "product_name", "software_version", "descriptor_version"];
+        let values = names.map(|name| {
+            let value = self.identity_property(name);
+            let Some((definition, value)) = value else {
+                problems
+                    .push(Problem::error("V3", format!("VNF property {name} has no value")).at(&first.file, node.line));
+                return None;
+            };
+            let text = value.text().filter(|text| !text.is_empty());
+            let Some(text) = text else {
+                problems.push(
+                    Problem::error("V3", format!("VNF property {name} is not a text")).at(&definition.file, value.line),
+                );
+                return None;
+            };
+            self.check_valid_values(name, &text, node, definition, value.line, problems);
+            Some(text)
+        });
+        if let [Some(id), ..] = &values
+            && !is_uuid(id)
+        {
+            problems
+                .push(Problem::warning("V3", format!("descriptor_id {id:?} is not a UUID")).at(&first.file, node.line));
+        }
+        let all: Option<Vec<String>> = values.into_iter().collect();
+        all.and_then(|all| all.try_into().ok())
+    }
+
+    /// A property of the VNF: from its node templates, the top file's first; from a flavour's substitution mappings;
+    /// from its type.
+    fn identity_property(&self, name: &str) -> Option<(&'a Definition, &'a Node)> {
+        let nodes: Vec<_> = self.vnf_nodes().collect();
+        let written = |definition: &'a Definition, value: Option<&'a Node>| {
+            let value = value.and_then(|value| definition.resolve(value)).filter(|value| !value.is_null());
+            value.map(|value| (definition, value))
+        };
+        let own = nodes.iter().find_map(|(definition, node)| written(definition, node.at(&["properties", name])));
+        let mapped = || {
+            let path = ["topology_template", "substitution_mappings", "properties", name];
+            self.definitions.iter().find_map(|definition| written(definition, definition.root.at(&path)))
+        };
+        let default = || nodes.iter().find_map(|(d, node)| self.types.default(node, name).map(|value| (*d, value)));
+        own.or_else(mapped).or_else(default)
+    }
+
+    fn check_valid_values(
+        &self,
+        name: &str,
+        text: &str,
+        vnf: &Node,
+        definition: &Definition,
+        line: usize,
+        problems: &mut Vec<Problem>,
+    ) {
+        let kind = vnf.get("type").and_then(Node::text).unwrap_or_default();
+        for (_, node) in self.types.chain(&kind) {
+            let constraints = node.at(&["properties", name, "constraints"]).map_or(&[][..], Node::items);
+            for valid in constraints.iter().filter_map(|constraint| constraint.get("valid_values")) {
+                let values: Vec<String> = valid.items().iter().filter_map(Node::text).collect();
+                if !values.iter().any(|value| value == text) {
+                    let message = format!("VNF property {name} is {text:?}, its type allows {}", values.join(", "));
+                    problems.push(Problem::error("V3", message).at(&definition.file, line));
+                }
+            }
+        }
+    }
+
+    /// A flavour for each file that stands in for the VNF with an inside of its own.
+    fn flavours(&self, entry: &str, problems: &mut Vec<Problem>) -> Vec<Flavour> {
+        let mapped =
+            |definition: &&Definition| definition.topology().is_some_and(|t| t.get("substitution_mappings").is_some());
+        let has_vdus = |definition: &&Definition| {
+            let mut templates = definition.templates();
+            templates.any(|(_, _, node)| VDUS.iter().any(|base| self.types.instance(node, base)))
+        };
+        let mut candidates: Vec<&Definition> = self.definitions.iter().filter(mapped).collect();
+        if candidates.len() > 1 && candidates.iter().any(has_vdus) {
+            candidates.retain(|definition| has_vdus(definition) || self.written_id(definition).is_some());
+        }
+        if candidates.is_empty() {
+            candidates = self.definitions.iter().filter(has_vdus).collect();
+        }
+        let mut flavours: Vec<Flavour> = Vec::new();
+        for definition in candidates {
+            let Some(id) = self.flavour_id(definition) else {
+                problems.push(
+                    Problem::error("V4", "this deployment flavour has no flavour_id")
+                        .file(&definition.file)
+                        .help("it stands in topology_template.substitution_mappings.properties"),
+                );
+                continue;
+            };
+            if let Some(other) = flavours.iter().find(|flavour| flavour.id == id) {
+                let message = format!("flavour {id} is here and in {}", other.file);
+                problems.push(Problem::error("V4", message).file(&definition.file));
+                continue;
+            }
+            let mut vdus = vdu::read(definition, self.types, problems);
+            let scaling = policy::read(definition, self.types, &mut vdus, problems);
+            flavours.push(Flavour {
+                description: self.flavour_description(definition).unwrap_or_default(),
+                id,
+                file: definition.file.clone(),
+                vdus,
+                aspects: scaling.aspects,
+                levels: scaling.levels,
+                default_level: scaling.default_level,
+            });
+        }
+        if flavours.is_empty() && !problems.iter().any(|problem| problem.rule == "V4") {
+            problems.push(Problem::error("V4", "no deployment flavour").file(entry));
+        }
+        flavours
+    }
+
+    fn written_id(&self, definition: &Definition) -> Option<String> {
+        let mapped = definition.topology()?.at(&["substitution_mappings", "properties", "flavour_id"]);
+        mapped.and_then(|value| definition.resolve(value)).and_then(Node::text)
+    }
+
+    fn flavour_id(&self, definition: &Definition) -> Option<String> {
+        self.written_id(definition).or_else(|| self.flavour_property(definition, "flavour_id"))
+    }
+
+    fn flavour_description(&self, definition: &Definition) -> Option<String> {
+        self.flavour_property(definition, "flavour_description")
+    }
+
+    /// A property of the VNF node in a flavour's file, or else of the type that the file substitutes.
+    fn flavour_property(&self, definition: &Definition, name: &str) -> Option<String> {
+        let mut templates = definition.templates();
+        let vnf = templates.find(|(_, _, node)| self.types.instance(node, VNF));
+        let own = vnf.and_then(|(_, _, node)| self.types.property(definition, node, name));
+        let mapped = || {
+            let kind = definition.topology()?.at(&["substitution_mappings", "node_type"])?.text()?;
+            let chain = self.types.chain(&kind);
+            chain.into_iter().find_map(|(file, node)| file.resolve(node.at(&["properties", name, "default"])?))
+        };
+        own.or_else(mapped).and_then(Node::text)
+    }
+
+    /// What the VNF's life-cycle interfaces name as implementations, each once.
+    fn scripts(&self, files: &Files, problems: &mut Vec<Problem>) -> Vec<Script> {
+        let mut scripts = Vec::new();
+        let mut reported = BTreeSet::new();
+        for (definition, node) in self.vnf_nodes() {
+            let kind = node.get("type").and_then(Node::text).unwrap_or_default();
+            let places = std::iter::once((definition, node)).chain(self.types.chain(&kind));
+            for (place, owner) in places {
+                for (operation, implementation, line) in implementations(owner) {
+                    let artifact =
+                        node.at(&["artifacts", &implementation]).or_else(|| owner.at(&["artifacts", &implementation]));
+                    let named = artifact.and_then(|a| a.text().or_else(|| a.get("file").and_then(Node::text)));
+                    let file = named.as_deref().unwrap_or(&implementation);
+                    let places = candidates(file, &place.file);
+                    let found = places.iter().find(|path| files.contains(path));
+                    let script = Script {
+                        name: implementation.clone(),
+                        operation,
+                        present: found.is_some(),
+                        file: found.or_else(|| likely(file, &places)).cloned().unwrap_or_else(|| file.to_owned()),
+                    };
+                    if !script.present && reported.insert(script.file.clone()) {
+                        let message = format!("script {} is missing (it is never run)", script.file);
+                        problems.push(Problem::warning("V10", message).at(&place.file, line));
+                    }
+                    if !scripts.contains(&script) {
+                        scripts.push(script);
+                    }
+                }
+            }
+        }
+        scripts
+    }
+}
+
+/// Where a missing file was meant to be. `../Scripts/x` is seen from the definition; older packages write `Scripts/x`
+/// and mean the root.
+fn likely<'a>(name: &str, places: &'a [String]) -> Option<&'a String> {
+    if name.contains('/') { places.last() } else { places.first() }
+}
+
+/// Operation, implementation and line of what a template or type implements of its interfaces. An operation may be
+/// nothing, a list, the bare name of an artifact, or a mapping with `implementation`.
+fn implementations(owner: &Node) -> Vec<(String, String, usize)> {
+    let mut found = Vec::new();
+    for interface in owner.get("interfaces").map_or(&[][..], Node::entries) {
+        // TOSCA 1.3 puts the operations one level deeper.
+        let operations = interface.value.get("operations").unwrap_or(&interface.value);
+        for operation in operations.entries() {
+            if ["type", "inputs", "notifications", "description"].contains(&operation.key.as_str()) {
+                continue;
+            }
+            let implementation = operation.value.get("implementation").unwrap_or(&operation.value);
+            let name = implementation.text().or_else(|| implementation.get("primary").and_then(Node::text));
+            if let Some(name) = name.filter(|name| !name.is_empty()) {
+                found.push((operation.key.clone(), name, operation.line));
+            }
+        }
+    }
+    found
+}
+
+fn is_uuid(text: &str) -> bool {
+    let groups: Vec<usize> = text.split('-').map(str::len).collect();
+    groups == [8, 4, 4, 4, 12] && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+}

@@ -1,0 +1,188 @@
+//! What is read and printed, case by case.
+
+use super::*;
+use proptest::prelude::*;
+use serde_json::json;
+
+fn read(text: &str) -> Value {
+    value(text.as_bytes()).unwrap()
+}
+
+#[test]
+fn scalars_are_what_kubectl_makes_of_them() {
+    for (text, expected) in [
+        ("0666", json!(438)),
+        ("0600", json!(384)),
+        ("0o17", json!(15)),
+        ("0x1F", json!(31)),
+        ("0b11", json!(3)),
+        ("1_000", json!(1000)),
+        ("-7", json!(-7)),
+        ("08", json!(8)),
+        ("1.0", json!(1)),
+        ("1e3", json!(1000)),
+        ("0.5", json!(0.5)),
+        ("18446744073709551615", json!(u64::MAX)),
+        ("y", json!(true)),
+        ("Yes", json!(true)),
+        ("on", json!(true)),
+        ("N", json!(false)),
+        ("OFF", json!(false)),
+        ("tRuE", json!("tRuE")),
+        ("oN", json!("oN")),
+        ("~", json!(null)),
+        ("\"0666\"", json!("0666")),
+        ("'yes'", json!("yes")),
+        ("!!str 12", json!("12")),
+        ("2026-11-22", json!("2026-11-22")),
+        ("1:30", json!("1:30")),
+        ("256Mi", json!("256Mi")),
+    ] {
+        assert_eq!(read(&format!("a: {text}")), json!({ "a": expected }), "{text}");
+    }
+}
+
+#[test]
+fn keys_are_strings() {
+    assert_eq!(
+        read("8080: a\n0x10: b\ny: c\n'n': d\n1.5: e\n"),
+        json!({
+            "8080": "a", "16": "b", "true": "c", "n": "d", "1.5": "e"
+        })
+    );
+    assert_eq!(value(b"y: 1\ntrue: 2\n").unwrap_err().line, 2);
+    assert_eq!(value(b"? [a]\n: 1\n").unwrap_err().line, 1);
+    assert!(value(b"~: 1\n").is_err());
+}
+
+#[test]
+fn anchors_and_merge_keys() {
+    let text = "base: &b {image: nginx, no1: 1}\nweb:\n  <<: *b\n  no1: 2\nalso: *b\n";
+    assert_eq!(
+        read(text),
+        json!({
+            "base": {"image": "nginx", "no1": 1}, "web": {"image": "nginx", "no1": 2}, "also": {"image": "nginx", "no1": 1}
+        })
+    );
+}
+
+#[test]
+fn documents_know_their_line_and_empty_ones_are_skipped() {
+    let text = "\n# a comment\n---\nkind: A\n---\n# nothing\n---\n\nkind: B\n---\n";
+    let found: Vec<_> = documents(text.as_bytes()).unwrap().into_iter().map(|d| (d.line, d.value)).collect();
+    assert_eq!(found, [(4, json!({"kind": "A"})), (9, json!({"kind": "B"}))]);
+    assert_eq!(documents(b"").unwrap(), []);
+    assert_eq!(documents(b"---\n---\n").unwrap(), []);
+    assert_eq!(documents("\u{feff}a: 1\r\nb: 2\r\n".as_bytes()).unwrap()[0].value, json!({"a": 1, "b": 2}));
+    assert_eq!(documents(b"{\"a\": [1, true, null]}").unwrap()[0].value, json!({"a": [1, true, null]}));
+}
+
+#[test]
+fn one_document_is_wanted() {
+    assert_eq!(value(b"").unwrap_err().message, "the file is empty");
+    assert_eq!(value(b"a: 1\n---\nb: 2\n").unwrap_err().line, 3);
+}
+
+#[test]
+fn errors_name_the_place_and_never_the_content() {
+    let error = documents(b"kind: Secret\nstringData:\n  password: hunter2\n   other: hunter2\n").unwrap_err();
+    assert_eq!(error.line, 4);
+    assert!(!error.to_string().contains("hunter2"), "{error}");
+    let error = documents(b"a: 1\nb: 2\na: hunter2\n").unwrap_err();
+    assert_eq!((error.line, error.message.as_str()), (3, "key \"a\" twice in one mapping"));
+    let error = documents(b"a: 1\nb: \xff\n").unwrap_err();
+    assert_eq!((error.line, error.message.as_str()), (2, "not UTF-8 text"));
+    for text in [
+        "a: *hunter2\n",
+        "a: \"hunter2\n",
+        "a: {hunter2\n",
+        "a: !hunter2 x\n",
+        "\thunter2: 1",
+        "%hunter2\n---\n",
+        "a: !!int hunter2\n",
+        "a: @hunter2\n",
+        "a: 1\n---\nb: !hunter2!x y",
+        "a: !!float hunter2",
+    ] {
+        if let Err(error) = documents(text.as_bytes()) {
+            assert!(!error.to_string().contains("hunter2"), "{text}: {error}");
+        }
+    }
+}
+
+#[test]
+fn bombs_are_refused() {
+    let mut aliases = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..9 {
+        let before = level - 1;
+        let items = vec![format!("*a{before}"); 10].join(", ");
+        aliases.push_str(&format!("a{level}: &a{level} [{items}]\n"));
+    }
+    assert!(documents(aliases.as_bytes()).is_err());
+    assert!(documents("[".repeat(5_000).as_bytes()).is_err());
+    assert!(documents("- ".repeat(5_000).as_bytes()).is_err());
+    assert!(documents("--- a\n".repeat(101).as_bytes()).is_err());
+    assert!(documents(&vec![b'a'; MAX_BYTES + 1]).is_err());
+    assert!(documents("? a\n".repeat(300_000).as_bytes()).is_err());
+    let deep = (0..MAX_DEPTH - 2).fold(String::new(), |text, depth| format!("{text}{}a:\n", " ".repeat(depth)));
+    assert!(documents(deep.as_bytes()).is_ok());
+}
+
+#[test]
+fn lines_of_nested_keys() {
+    let text = "# head\n---\nkind: A\n---\nkind: Deployment\nspec:\n  template:\n    spec:\n      containers:\n      - image: b\n        name: side\n      - name: nginx\n        image: nginx\n";
+    let line = documents(text.as_bytes()).unwrap()[1].line;
+    let at = |path: &[&str]| line_of(text.as_bytes(), line, path);
+    assert_eq!(at(&["spec", "template", "spec", "containers", "nginx", "image"]), Some(13));
+    assert_eq!(at(&["spec", "template", "spec", "containers", "side", "image"]), Some(10));
+    assert_eq!(at(&["spec", "template", "spec", "containers"]), Some(9));
+    assert_eq!(at(&["spec", "template", "spec", "containers", "other"]), None);
+    assert_eq!(at(&["spec", "nothing"]), None);
+    assert_eq!(line_of(text.as_bytes(), 99, &["spec"]), None);
+}
+
+#[test]
+fn text_keeps_the_spelling_of_numbers() {
+    let node = node(b"version: 1.10\nquoted: '1.10'\nno: ~\n").unwrap();
+    assert_eq!(node.get("version").unwrap().text().as_deref(), Some("1.10"));
+    assert_eq!(node.get("quoted").unwrap().text().as_deref(), Some("1.10"));
+    assert_eq!(node.get("false").unwrap().text(), None);
+}
+
+#[test]
+fn printing_quotes_what_would_be_misread() {
+    let value = json!({"a": "yes", "b": "0666", "c": "plain", "d": "line\nline\n", "e": 1, "f": "", "n": "~", "t": "12:30:00", "l": [], "m": {}});
+    let text = to_string(&value);
+    assert_eq!(read(&text), value);
+    for wrong in ["a: yes", "b: 0666", "f: \n", "n: ~"] {
+        assert!(!text.contains(wrong), "{text}");
+    }
+    assert!(text.contains("c: plain\n"), "{text}");
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused(text in any::<Vec<u8>>()) {
+        let _ = documents(&text);
+    }
+
+    #[test]
+    fn yamlish_text_is_read_or_refused(text in "[-a&*<>:,{}\\[\\]!|'\"\n #~?%0-9]{0,60}") {
+        let _ = documents(text.as_bytes());
+    }
+
+    #[test]
+    fn strings_survive_printing(text in "\\PC{0,12}", other in "[0-9a-fxon.+:_~-]{0,8}") {
+        let value = json!({ "k": text, "l": [other] });
+        prop_assert_eq!(read(&to_string(&value)), value);
+    }
+
+    #[test]
+    fn a_found_line_holds_the_key(names in proptest::collection::btree_set("[a-z]{2,6}", 1..5)) {
+        let text: String = names.iter().map(|name| format!("x{name}:\n  b: 1\n")).collect();
+        for (index, name) in names.iter().enumerate() {
+            let line = line_of(text.as_bytes(), 1, &[&format!("x{name}"), "b"]);
+            prop_assert_eq!(line, Some(index * 2 + 2));
+        }
+    }
+}
