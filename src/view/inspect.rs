@@ -182,10 +182,6 @@ fn scripts(page: &mut Page<'_>, scripts: &[ScriptLine]) {
         let head = label.pad(FACTS - 2);
         page.list(2, head, [plain(&script.name), plain(&format!("({}){missing}", script.event))], " ");
     }
-    let text = format!(
-        "{} of a package {} never run; the container update is built in",
-        if scripts.len() == 1 { "a script" } else { "scripts" },
-        if scripts.len() == 1 { "is" } else { "are" }
-    );
-    page.paragraph(FACTS, Text::empty(), &text);
+    let text = "scripts are never run, the container update is built in";
+    page.paragraph(FACTS, Text::empty(), text);
 }

@@ -85,10 +85,15 @@ pub fn sizes(change: &KeyChange) -> String {
     }
 }
 
-/// A command to type: the verb and its arguments, with `-n` where it is needed, quoted for a shell.
+/// A command to type, coloured as one; see [`command_line`].
 pub fn command(screen: &Screen, verb: &str, arguments: &[&str]) -> Text {
+    cyan(&command_line(screen, verb, arguments))
+}
+
+/// A command to type: the verb and its arguments, quoted for a shell, with `-n` where it is needed.
+pub fn command_line(screen: &Screen, verb: &str, arguments: &[&str]) -> String {
     let quoted = arguments.iter().map(|argument| format!(" {}", quote(argument))).collect::<String>();
-    cyan(&format!("kubectl vnf {verb}{quoted}{}", screen.namespace_flag))
+    format!("kubectl vnf {verb}{quoted}{}", screen.namespace_flag)
 }
 
 /// Quoted for a POSIX shell, where it must be.
