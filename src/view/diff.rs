@@ -7,7 +7,7 @@ use super::style::{Mark, Text, bold, clean, dim, green, plain, red, yellow};
 use super::words::{count, is_other, sentence, short_id};
 use crate::object::ObjectRef;
 use crate::plan::derive::update::Deferred;
-use crate::plan::sheet::Sheet;
+use crate::plan::sheet::{RecordLine, Sheet};
 use crate::record::Reason;
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
@@ -52,6 +52,7 @@ pub enum Shown {
 pub fn sheet(sheet: &Sheet, changes: &[ObjectDiff], screen: &Screen) -> String {
     let mut page = Page::new(screen);
     head(&mut page, sheet);
+    record(&mut page, &sheet.record);
     let mut groups: Vec<(&ObjectDiff, Vec<&ObjectDiff>)> = Vec::new();
     for change in changes {
         // The same change of several workloads is shown once.
@@ -71,7 +72,7 @@ pub fn sheet(sheet: &Sheet, changes: &[ObjectDiff], screen: &Screen) -> String {
     deferred(&mut page, &sheet.deferred);
     drift(&mut page, &sheet.drift);
     page.blank();
-    page.list(0, Text::empty(), [bold(&closing(sheet))], "");
+    page.list(0, Text::empty(), closing(sheet).iter().map(|part| bold(part)), ", ");
     page.finish()
 }
 
@@ -90,6 +91,20 @@ fn head(page: &mut Page<'_>, sheet: &Sheet) {
     let what = bold("diff") + " " + bold(&sheet.name) + dim(&format!(" ({})", short_id(&sheet.id))) + package.as_str();
     let place = format!("context {}, namespace {}", sheet.context, sheet.namespace);
     page.hung(0, 2, Text::empty(), [what, plain(&place)], "   ");
+}
+
+/// Attributes of the record.
+fn record(page: &mut Page<'_>, lines: &[RecordLine]) {
+    if lines.is_empty() {
+        return;
+    }
+    page.blank();
+    page.line(0, bold("Record"));
+    for line in lines {
+        let shown = |value: &str| (!value.is_empty()).then(|| Shown::Text(value.to_owned()));
+        page.line(2, plain(&line.attribute));
+        values(page, 4, shown(&line.before).as_ref(), shown(&line.after).as_ref());
+    }
 }
 
 /// The objects, and who restarts for them.
@@ -229,8 +244,9 @@ fn text(value: &Value) -> String {
 }
 
 /// `2 config objects and 5 workloads change, 1 change deferred, 5 objects untouched`.
-fn closing(sheet: &Sheet) -> String {
+fn closing(sheet: &Sheet) -> Vec<String> {
     let changed: Vec<String> = [
+        (sheet.record.len(), "record attribute"),
         (sheet.config().count(), "config object"),
         (sheet.workloads().count(), "workload"),
         (sheet.items.iter().filter(|item| is_other(&item.object)).count(), "other object"),
@@ -242,7 +258,8 @@ fn closing(sheet: &Sheet) -> String {
     let mut parts = vec![match changed.as_slice() {
         [] => "nothing changes".to_owned(),
         [one] if one.starts_with("1 ") => format!("{one} changes"),
-        some => format!("{} change", some.join(" and ")),
+        [some @ .., last] if !some.is_empty() => format!("{} and {last} change", sentence(some)),
+        [one, ..] => format!("{one} change"),
     }];
     if !sheet.deferred.is_empty() {
         parts.push(format!("{} deferred", count(sheet.deferred.len(), "change")));
@@ -253,5 +270,5 @@ fn closing(sheet: &Sheet) -> String {
     if !sheet.untouched.is_empty() {
         parts.push(format!("{} untouched", count(sheet.untouched.len(), "object")));
     }
-    sentence(&parts)
+    parts
 }

@@ -99,7 +99,7 @@ pub fn package(sheet: &PackageSheet, screen: &Screen) -> String {
         vdus(&mut page, flavour);
         page.blank();
     }
-    fact(&mut page, "Objects", [plain(&kinds(&sheet.objects))], "");
+    fact(&mut page, "Objects", kinds(&sheet.objects).iter().map(|kind| plain(kind)), ", ");
     config(&mut page, &sheet.config);
     scripts(&mut page, &sheet.scripts);
     page.finish()
@@ -127,7 +127,9 @@ fn levels(page: &mut Page<'_>, flavour: &FlavourSheet) {
 fn vdus(page: &mut Page<'_>, flavour: &FlavourSheet) {
     let aspects = flavour.vdus.iter().any(|vdu| vdu.aspect.is_some());
     let mut header: Vec<Text> = ["VDU", "WORKLOAD", "IMAGES"].map(bold).to_vec();
-    header.extend((1..=flavour.levels.len()).map(|number| bold(&format!("LEVEL {number}"))));
+    if !flavour.levels.is_empty() {
+        header.push(bold("LEVELS"));
+    }
     header.push(bold("MIN..MAX"));
     if aspects {
         header.push(bold("ASPECT (STEPS)"));
@@ -140,10 +142,14 @@ fn vdus(page: &mut Page<'_>, flavour: &FlavourSheet) {
         };
         let images = join(vdu.images.iter().map(|image| plain(image)), ", ");
         let mut row = vec![plain(&vdu.id), workload, if images.is_empty() { plain("-") } else { images }];
-        row.extend((0..flavour.levels.len()).map(|level| {
-            let number = vdu.instances.get(level).copied().flatten();
-            plain(&number.map_or_else(|| "-".to_owned(), |number| number.to_string()))
-        }));
+        if !flavour.levels.is_empty() {
+            let at = |level: usize| vdu.instances.get(level).copied().flatten();
+            let numbers: Vec<String> = (0..flavour.levels.len())
+                .map(|level| at(level).map_or_else(|| "-".to_owned(), |number| number.to_string()))
+                .collect();
+            let unknown = numbers.iter().all(|number| number == "-");
+            row.push(plain(&if unknown { "-".to_owned() } else { numbers.join(", ") }));
+        }
         let (min, max) = vdu.bounds;
         row.push(plain(&format!("{min}..{max}")));
         row.extend(vdu.aspect.as_ref().map(|(aspect, steps)| plain(&format!("{aspect} ({steps})"))));
@@ -174,12 +180,8 @@ fn scripts(page: &mut Page<'_>, scripts: &[ScriptLine]) {
         let label = if index == 0 { bold("Scripts") } else { Text::empty() };
         let missing = if script.present { "" } else { ", not in the package" };
         let head = label.pad(FACTS - 2);
-        page.list(2, head, [plain(&format!("{} ({}){missing}", script.name, script.event))], "");
+        page.list(2, head, [plain(&script.name), plain(&format!("({}){missing}", script.event))], " ");
     }
-    let text = format!(
-        "{} of a package {} never run; the container update is built in",
-        if scripts.len() == 1 { "a script" } else { "scripts" },
-        if scripts.len() == 1 { "is" } else { "are" }
-    );
-    page.paragraph(FACTS, Text::empty(), &text);
+    let text = "scripts are never run, the container update is built in";
+    page.paragraph(FACTS, Text::empty(), text);
 }

@@ -72,8 +72,13 @@ impl<'a> Page<'a> {
         let mut parts = parts.into_iter().filter(|part| !part.is_empty()).peekable();
         while let Some(part) = parts.next() {
             let tail = if parts.peek().is_some() { kept } else { 0 };
-            if fresh {
+            if fresh && (hang >= at + line.width() || at + line.width() + part.width() + tail <= self.screen.width) {
                 line = line + part;
+            } else if fresh {
+                // Below there is more room than after the head.
+                self.line(at, line);
+                at = hang;
+                line = part;
             } else if at + line.width() + separator.width() + part.width() + tail <= self.screen.width {
                 line = line + separator + part;
             } else {

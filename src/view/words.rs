@@ -25,8 +25,8 @@ fn plural(noun: &str) -> String {
     }
 }
 
-/// `2 ConfigMaps, 2 Secrets, 1 Service`: how many of each kind, in the order of appearance.
-pub fn kinds<'a>(objects: impl IntoIterator<Item = &'a ObjectRef>) -> String {
+/// `2 ConfigMaps`, `2 Secrets`, `1 Service`: how many of each kind, in the order of appearance.
+pub fn kinds<'a>(objects: impl IntoIterator<Item = &'a ObjectRef>) -> Vec<String> {
     let mut counts: Vec<(&str, usize)> = Vec::new();
     for object in objects {
         match counts.iter_mut().find(|(kind, _)| *kind == object.kind) {
@@ -34,21 +34,19 @@ pub fn kinds<'a>(objects: impl IntoIterator<Item = &'a ObjectRef>) -> String {
             None => counts.push((&object.kind, 1)),
         }
     }
-    sentence(&counts.iter().map(|(kind, number)| count(*number, kind)).collect::<Vec<_>>())
+    counts.into_iter().map(|(kind, number)| count(number, kind)).collect()
 }
 
-/// `8 workloads, 2 ConfigMaps, 1 Service`: workloads as one, everything else by kind.
-pub fn workloads_and_kinds<'a>(objects: impl IntoIterator<Item = &'a ObjectRef>) -> String {
+/// `8 workloads`, `2 ConfigMaps`, `1 Service`: workloads as one, everything else by kind.
+pub fn workloads_and_kinds<'a>(objects: impl IntoIterator<Item = &'a ObjectRef>) -> Vec<String> {
     let (workloads, others): (Vec<_>, Vec<_>) =
         objects.into_iter().partition(|object| WorkloadKind::of(object).is_some());
     let mut parts = Vec::new();
     if !workloads.is_empty() {
         parts.push(count(workloads.len(), "workload"));
     }
-    if !others.is_empty() {
-        parts.push(kinds(others));
-    }
-    sentence(&parts)
+    parts.extend(kinds(others));
+    parts
 }
 
 /// Parts with commas between them.
@@ -87,10 +85,15 @@ pub fn sizes(change: &KeyChange) -> String {
     }
 }
 
-/// A command to type: the verb and its arguments, with `-n` where it is needed, quoted for a shell.
+/// A command to type, coloured as one; see [`command_line`].
 pub fn command(screen: &Screen, verb: &str, arguments: &[&str]) -> Text {
+    cyan(&command_line(screen, verb, arguments))
+}
+
+/// A command to type: the verb and its arguments, quoted for a shell, with `-n` where it is needed.
+pub fn command_line(screen: &Screen, verb: &str, arguments: &[&str]) -> String {
     let quoted = arguments.iter().map(|argument| format!(" {}", quote(argument))).collect::<String>();
-    cyan(&format!("kubectl vnf {verb}{quoted}{}", screen.namespace_flag))
+    format!("kubectl vnf {verb}{quoted}{}", screen.namespace_flag)
 }
 
 /// Quoted for a POSIX shell, where it must be.

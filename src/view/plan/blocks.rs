@@ -3,7 +3,7 @@
 use super::super::page::Page;
 use super::super::style::{Mark, Text, bold, dim, join, plain, yellow};
 use super::super::tables::age;
-use super::super::words::{command, count, full_label, kinds, label, pods, sizes, workloads_and_kinds};
+use super::super::words::{command, count, full_label, kinds, label, pods, sentence, sizes, workloads_and_kinds};
 use super::reasons::{self, Seen};
 use super::{creates, is_rest, is_workload, package_id, restarts};
 use crate::object::ObjectRef;
@@ -12,6 +12,7 @@ use crate::object::workload::WorkloadKind;
 use crate::plan::drift::Drift;
 use crate::plan::sheet::{ConfigRule, Sheet};
 use crate::plan::{Item, Step};
+use crate::record::Verb;
 
 /// With more workloads than this each gets one line.
 const MANY: usize = 12;
@@ -20,7 +21,7 @@ const MANY: usize = 12;
 pub fn config(page: &mut Page<'_>, sheet: &Sheet) {
     let items: Vec<&Item> = sheet.config().collect();
     let rule = match sheet.config_rule {
-        Some(ConfigRule::AllChanged) => " (all that the package changes)",
+        Some(ConfigRule::AllChanged) => " (every change of the package)",
         Some(ConfigRule::Listed) => " (listed in configmap_secret_paths)",
         Some(ConfigRule::NoneListed) => " (configmap_secret_paths is empty)",
         None => "",
@@ -41,27 +42,30 @@ pub fn config(page: &mut Page<'_>, sheet: &Sheet) {
     page.blank();
     page.line(0, bold("Config:") + " " + count(items.len(), "object").as_str() + verb + rule);
     let mut rows = Vec::new();
+    let mut replaced = Vec::new();
     for item in items {
         let mark = if creates(item) { Mark::Create } else { Mark::Change };
         let head = [mark.text(page.screen) + " " + item.object.kind.as_str(), plain(&item.object.name)];
         match &item.step {
             Step::Config { keys, replace, .. } => {
-                let lines = keys.iter().map(|key| [plain(&key.key), plain(&sizes(key))]);
-                let replaced =
-                    replace.as_ref().map(|why| [bold("DELETED"), plain(&format!("and created again: {why}"))]);
-                for (index, line) in lines.chain(replaced).enumerate() {
+                for (index, key) in keys.iter().enumerate() {
                     let head = if index == 0 { head.clone() } else { [Text::empty(), Text::empty()] };
-                    rows.push(head.into_iter().chain(line).collect());
+                    rows.push(head.into_iter().chain([plain(&key.key), plain(&sizes(key))]).collect());
                 }
-                if keys.is_empty() && replace.is_none() {
+                if keys.is_empty() {
                     rows.push(head.to_vec());
                 }
+                replaced.extend(replace.as_ref().map(|why| (&item.object, why)));
             }
             Step::Delete => rows.push(head.into_iter().chain([bold("DELETED")]).collect()),
             _ => rows.push(head.to_vec()),
         }
     }
     page.rows(2, 6, &rows);
+    for (object, why) in replaced {
+        let head = Mark::Attention.text(page.screen) + format!(" {object} is ").as_str() + bold("DELETED") + " ";
+        page.hung(2, 6, head, format!("and created again ({why})").split(' ').map(plain), " ");
+    }
 }
 
 /// Workloads: how each restarts, and why.
@@ -113,7 +117,7 @@ pub fn others(page: &mut Page<'_>, sheet: &Sheet) {
         return;
     }
     page.blank();
-    page.line(0, bold("Objects:") + " " + kinds(items.iter().map(|item| &item.object)).as_str());
+    page.line(0, bold("Objects:") + " " + sentence(&kinds(items.iter().map(|item| &item.object))).as_str());
     let rows: Vec<Vec<Text>> = items
         .iter()
         .map(|item| {
@@ -212,6 +216,9 @@ pub fn untouched(page: &mut Page<'_>, sheet: &Sheet) {
 /// Who serves nothing for a moment.
 pub fn down(page: &mut Page<'_>, sheet: &Sheet) {
     if !sheet.down.is_empty() {
+        if sheet.untouched.is_empty() || sheet.verb != Verb::Update {
+            page.blank();
+        }
         let head = bold("Down while restarting:") + " ";
         page.hung(0, 2, head, sheet.down.iter().map(|name| plain(name)), ", ");
     }
@@ -223,23 +230,27 @@ pub fn heal_all(page: &mut Page<'_>, sheet: &Sheet) {
     let package = sheet.package_after.as_ref().or(sheet.package_before.as_ref());
     let from = package.map(|package| format!(" from package {}", package_id(&package.vnfd_id))).unwrap_or_default();
     let facts = format!("{from}: {}, {}", count(items.len(), "workload"), count(pods(items.iter().copied()), "Pod"));
+    page.blank();
     page.line(0, bold("Recreated") + facts.as_str());
-    let heads = heads(page, &items);
-    for (item, head) in items.iter().zip(heads) {
-        let mut fields = sheet.deferred.iter().filter(|entry| entry.object == item.object);
-        let hang = head.width();
-        let first = fields.next().map(|entry| [plain(&entry.field), yellow(&entry.change)]);
-        page.list(2, head, first.into_iter().flatten(), "  ");
-        for entry in fields {
-            page.list(2, Text::empty().pad(hang), [plain(&entry.field), yellow(&entry.change)], "  ");
+    let mut rows = Vec::new();
+    for item in items {
+        let mark = Mark::Change.text(page.screen) + " " + item.vdu.as_deref().unwrap_or("");
+        let mut head = vec![mark, plain(&item.object.to_string())];
+        for entry in sheet.deferred.iter().filter(|entry| entry.object == item.object) {
+            head.extend([plain(&entry.field), yellow(&entry.change)]);
+            rows.push(std::mem::replace(&mut head, vec![Text::empty(), Text::empty()]));
+        }
+        if head.iter().any(|cell| !cell.is_empty()) {
+            rows.push(head);
         }
     }
+    page.rows(2, 10, &rows);
     config(page, sheet);
     others(page, sheet);
     let kept = sheet.untouched.iter().map(|entry| &entry.object);
     let mut facts: Vec<Text> = Vec::new();
     if !sheet.untouched.is_empty() {
-        facts.push(plain(&kinds(kept)));
+        facts.extend(kinds(kept).iter().map(|kind| plain(kind)));
     }
     facts.push(plain("replicas as they are"));
     if sheet.items.iter().any(|item| is_config(&item.object) || is_rest(&item)) {
@@ -254,6 +265,7 @@ pub fn heal_all(page: &mut Page<'_>, sheet: &Sheet) {
 /// What is deleted, and what stays.
 pub fn terminate(page: &mut Page<'_>, sheet: &Sheet) {
     let (workloads, others): (Vec<&Item>, Vec<&Item>) = sheet.items.iter().partition(is_workload);
+    page.blank();
     if !workloads.is_empty() {
         let running = match pods(workloads.iter().copied()) {
             0 => String::new(),
@@ -267,17 +279,17 @@ pub fn terminate(page: &mut Page<'_>, sheet: &Sheet) {
     if !others.is_empty() {
         let mark = Mark::Delete.text(page.screen) + " ";
         let names = others.iter().map(|item| plain(&item.object.name));
-        let head = mark + kinds(others.iter().map(|item| &item.object)).as_str() + ": ";
+        let head = mark + sentence(&kinds(others.iter().map(|item| &item.object))).as_str() + ": ";
         page.hung(2, 6, head, names, ", ");
     }
     if sheet.items.is_empty() {
         page.line(2, "nothing of the VNF is in the cluster");
     }
     let kept = match sheet.untouched.as_slice() {
-        [] => "nothing".to_owned(),
+        [] => vec!["nothing".to_owned()],
         some => workloads_and_kinds(some.iter().map(|entry| &entry.object)),
     };
-    page.list(0, bold("Kept:") + " ", [plain(&kept)], ", ");
+    page.list(0, bold("Kept:") + " ", kept.iter().map(|part| plain(part)), ", ");
 }
 
 /// `~ VDU1  Deployment vdu1-update  `, each as wide as the widest.

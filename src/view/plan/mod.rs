@@ -133,7 +133,7 @@ pub fn question(sheet: &Sheet) -> String {
                 parts.push(format!("restart {}", with_pods(&gently)));
             }
             if !anew.is_empty() {
-                parts.push(format!("delete and recreate {}", kinds(anew.iter().map(|item| &item.object))));
+                parts.push(format!("delete and recreate {}", sentence(&kinds(anew.iter().map(|item| &item.object)))));
             }
             parts.extend(created_part(sheet));
             let deleted = sheet.items.iter().filter(|item| item.step == Step::Delete).count();

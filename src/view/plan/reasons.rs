@@ -22,7 +22,8 @@ pub struct Seen {
 pub fn way(item: &Item) -> Vec<Text> {
     let pods = item.pods.len();
     let text = match &item.step {
-        Step::Create => "created".to_owned(),
+        // Its mark says it.
+        Step::Create => String::new(),
         Step::Delete => return vec![bold("DELETED")],
         Step::Config { .. } => "changed".to_owned(),
         Step::RollOut { .. } if pods == 0 => "roll out, it has no Pods now".to_owned(),

@@ -41,18 +41,20 @@ pub struct PermissionLine {
 /// The changes that an update cannot make, and what could be done instead. The error line itself is not in it.
 pub fn refused(changes: &[RefusedChange], package: &str, instance: &str, screen: &Screen) -> String {
     let mut page = Page::new(screen);
-    let rows: Vec<Vec<Text>> = changes
-        .iter()
-        .map(|change| {
-            vec![
-                Mark::Failed.text(screen) + " " + change.object.kind.as_str(),
-                plain(&change.object.name),
-                plain(change.change),
-                plain(&change.detail),
-            ]
-        })
-        .collect();
-    page.rows(2, 6, &rows);
+    let widest = |text: fn(&RefusedChange) -> &str| {
+        changes.iter().map(|change| plain(text(change)).width()).filter(|width| *width <= 30).max().unwrap_or(0)
+    };
+    let (kind, name, what) = (widest(|c| &c.object.kind), widest(|c| &c.object.name), widest(|c| c.change));
+    for change in changes {
+        let object = plain(&change.object.kind).pad(kind) + "  " + plain(&change.object.name).pad(name);
+        let head = Mark::Failed.text(screen) + " " + object + "  " + plain(change.change).pad(what) + "  ";
+        let whole = plain(&change.detail);
+        let parts = match whole.width() + 6 > screen.width {
+            true => change.detail.split(", ").map(plain).collect(),
+            false => vec![whole],
+        };
+        page.hung(2, 6, head, parts, ", ");
+    }
     page.paragraph(
         2,
         Text::empty(),

@@ -72,7 +72,7 @@ fn facts(page: &mut Page<'_>, evidence: &Evidence, defined_at: Option<&str>) {
     let place = defined_at.map(|place| dim(&format!("({place})")));
     match (&evidence.image, place) {
         (Some(image), place) => fact(page, "image", std::iter::once(plain(image)).chain(place), "   "),
-        (None, Some(place)) => fact(page, "defined", [place], ""),
+        (None, Some(_)) => fact(page, "defined", defined_at.map(plain), ""),
         (None, None) => {}
     }
     let message = clean(&evidence.message);
@@ -166,7 +166,7 @@ fn now(page: &mut Page<'_>, outcome: &Outcome) {
         }
     }
     for (state, what) in
-        [(ItemState::Done, done), (ItemState::Waiting, "written, not ready"), (ItemState::ToDo, not_yet)]
+        [(ItemState::Done, done), (ItemState::Waiting, "written but not ready"), (ItemState::ToDo, not_yet)]
     {
         let members: Vec<&Standing> = rest.iter().copied().filter(|standing| standing.state == state).collect();
         if !members.is_empty() {

@@ -77,7 +77,12 @@ fn changed(page: &mut Page<'_>, outcome: &Outcome) {
 fn terminated(page: &mut Page<'_>, outcome: &Outcome) {
     head(page, outcome, "terminated");
     if !outcome.deleted.is_empty() {
-        page.list(0, bold("Deleted:") + " ", [plain(&workloads_and_kinds(&outcome.deleted))], "");
+        page.list(
+            0,
+            bold("Deleted:") + " ",
+            workloads_and_kinds(&outcome.deleted).iter().map(|part| plain(part)),
+            ", ",
+        );
     }
     common(page, outcome);
 }
@@ -130,7 +135,7 @@ fn common(page: &mut Page<'_>, outcome: &Outcome) {
         page.list(0, bold("Deferred:") + " ", parts, " ");
     }
     if let Some(former) = &outcome.renamed_from {
-        page.line(0, bold("Renamed:") + format!("  {former} is now {}", outcome.name).as_str());
+        page.line(0, bold("Renamed:") + format!(" {former} is now {}", outcome.name).as_str());
     }
     for note in &outcome.notes {
         page.paragraph(0, plain("note: "), note);

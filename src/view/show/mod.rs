@@ -154,37 +154,44 @@ fn scale(page: &mut Page<'_>, instance: &Instance) {
     }
 }
 
-/// VDUs, workloads, images, VNFCs. VNFC ids that do not fit beside go below, for all rows alike.
+/// VDUs, workloads, images, VNFCs. VNFC ids that do not fit beside their workloads go below, for all rows alike.
 fn workloads(page: &mut Page<'_>, rows: &[ShowRow]) {
-    let head = |row: &ShowRow| {
+    let mut lines = vec![["VDU", "WORKLOAD", "IMAGES"].map(bold).to_vec()];
+    lines.extend(rows.iter().map(|row| {
         let images = join(row.images.iter().map(|image| plain(image)), ", ");
         vec![plain(row.vdu.as_deref().unwrap_or("-")), plain(&row.workload.to_string()), images]
-    };
-    let widest = |column: usize, header: usize| {
-        rows.iter().map(|row| head(row)[column].width()).max().unwrap_or(0).max(header) + 2
-    };
-    let left = widest(0, 3) + widest(1, 8) + widest(2, 6);
+    }));
+    let width = |column: usize| lines.iter().map(|line| line[column].width()).max().unwrap_or(0) + 2;
     let ids = rows.iter().flat_map(|row| &row.vnfcs).map(|id| plain(id).width()).max().unwrap_or(0);
-    let beside = left + ids.max(5) <= page.screen.width;
-    let mut lines = vec![["VDU", "WORKLOAD", "IMAGES"].map(bold).to_vec()];
-    if beside {
-        lines[0].push(bold("VNFCS"));
-    } else {
-        lines[0][2] = bold("IMAGES") + ", " + bold("VNFCS");
+    if width(0) + width(1) + width(2) + ids.max(5) > page.screen.width {
+        return workloads_over_vnfcs(page, rows, lines);
     }
-    for row in rows {
+    lines[0].push(bold("VNFCS"));
+    let mut table = lines.drain(..1).collect::<Vec<_>>();
+    for (row, mut line) in rows.iter().zip(lines) {
         let mut ids = row.vnfcs.iter().map(|id| dim(id));
-        let mut first = head(row);
-        if beside {
-            first.extend(ids.next());
-            lines.push(first);
-            lines.extend(ids.map(|id| vec![Text::empty(), Text::empty(), Text::empty(), id]));
-        } else {
-            lines.push(first);
-            lines.extend(ids.map(|id| vec![Text::empty(), id]));
+        line.extend(ids.next());
+        table.push(line);
+        table.extend(ids.map(|id| vec![Text::empty(), Text::empty(), Text::empty(), id]));
+    }
+    page.rows(0, 6, &table);
+}
+
+/// The same with the VNFCs under their workloads.
+fn workloads_over_vnfcs(page: &mut Page<'_>, rows: &[ShowRow], mut lines: Vec<Vec<Text>>) {
+    lines[0][1] = bold("WORKLOAD, VNFCS");
+    let width = |column: usize| lines.iter().map(|line| line[column].width()).max().unwrap_or(0) + 2;
+    let (first, second) = (width(0), width(1));
+    let ids = std::iter::once([].as_slice()).chain(rows.iter().map(|row| row.vnfcs.as_slice()));
+    for (line, ids) in lines.into_iter().zip(ids) {
+        let mut cells = line.into_iter();
+        let mut cell = || cells.next().unwrap_or_default();
+        let head = cell().pad(first) + cell().pad(second);
+        page.hung(0, first + 2, head, [cell()], "");
+        for id in ids {
+            page.line(first, dim(id));
         }
     }
-    page.rows(0, 6, &lines);
 }
 
 /// One deferred change as cells.
@@ -204,16 +211,15 @@ fn revisions(page: &mut Page<'_>, instance: &Instance) {
     }
     let current = instance.current().map(|revision| revision.number);
     let now = page.screen.now;
-    let mut rows = vec![["REVISION", "PACKAGE", "VERSION", "BY", "WHEN", ""].map(bold).to_vec()];
+    let mut rows = vec![["REVISION", "PACKAGE", "VERSION", "BY", "WHEN"].map(bold).to_vec()];
     for revision in instance.revisions.iter().rev() {
-        let mark = if current == Some(revision.number) { "current" } else { "" };
+        let mark = if current == Some(revision.number) { " current" } else { "" };
         rows.push(vec![
-            plain(&revision.number.to_string()),
+            plain(&revision.number.to_string()) + mark,
             dim(revision.package.short_digest()),
             plain(&revision.package.software_version),
             plain(&revision.verb.to_string()) + " " + dim(short_id(&revision.operation_id)),
             dim(&age(revision.time, now)),
-            plain(mark),
         ]);
     }
     page.blank();

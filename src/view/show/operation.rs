@@ -6,7 +6,7 @@ use super::super::plan::package_id;
 use super::super::result::fault;
 use super::super::style::{Text, bold, clean, cyan, dim, green, plain, red, yellow};
 use super::super::tables::{age, revisions, seconds, state};
-use super::super::words::{count, full_label, short_id};
+use super::super::words::{count, full_label, label as short_label, short_id};
 use crate::engine::outcome::FailureLine;
 use crate::object::ObjectRef;
 use crate::object::config::is_config;
@@ -121,8 +121,9 @@ pub fn operation(sheet: &OperationSheet<'_>, screen: &Screen) -> String {
     for (index, entry) in sheet.deferred.iter().enumerate() {
         let label = if index == 0 { plain("Deferred") } else { Text::empty() };
         let number = if index == 0 { yellow(&sheet.deferred.len().to_string()) } else { Text::empty() };
-        let what = full_label(entry.vdu.as_deref(), &entry.object);
-        rows.push(vec![label, number, plain(&format!("{what} {} {}", entry.field, entry.change))]);
+        let what = short_label(entry.vdu.as_deref(), &entry.object);
+        let field = entry.field.rsplit('.').next().unwrap_or(&entry.field);
+        rows.push(vec![label, number, plain(&format!("{what} {field} {}", entry.change))]);
     }
     if rows.len() > 1 {
         page.blank();

@@ -1,0 +1,19 @@
+//! Every screen as a whole, colours taken out: the snapshots are what a user sees.
+
+mod after;
+mod before;
+mod looks;
+
+use insta::Settings;
+
+/// Compares a screen with its snapshot; no line may end in a space.
+#[track_caller]
+fn assert_screen(name: &str, text: &str) {
+    let shown = anstream::adapter::strip_str(text).to_string();
+    assert!(shown.lines().all(|line| !line.ends_with(' ')), "a line of {name} ends in a space:\n{shown}");
+    let mut settings = Settings::clone_current();
+    settings.set_snapshot_path("../snapshots");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, shown));
+}
