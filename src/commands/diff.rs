@@ -8,7 +8,9 @@ use crate::engine::operation::Proposal;
 use crate::engine::session::Session;
 use crate::object::ObjectRef;
 use crate::object::config::{data, is_config};
-use crate::plan::Contents;
+use crate::object::workload::{WorkloadKind, containers, pod_spec};
+use crate::plan::{Contents, Item};
+use crate::record::Reason;
 use crate::view::diff as diff_view;
 use crate::view::diff::{KeyDiff, ObjectDiff, Shown};
 use serde_json::Value;
@@ -55,7 +57,8 @@ fn changes(proposal: &Proposal, prepared: &Prepared) -> Result<Vec<ObjectDiff>, 
     for item in &proposal.sheet.items {
         let before = live.get(&item.object).cloned().unwrap_or(Value::Null);
         let after = wanted(proposal, &prepared.contents, &item.object)?;
-        let keys = if is_config(&item.object) { key_diffs(&item.object, &before, &after) } else { Vec::new() };
+        let keys =
+            if is_config(&item.object) { key_diffs(&item.object, &before, &after) } else { image_diffs(item, &before) };
         changes.push(ObjectDiff { object: item.object.clone(), vdu: item.vdu.clone(), keys });
     }
     Ok(changes)
@@ -66,6 +69,29 @@ fn wanted(proposal: &Proposal, contents: &Contents, object: &ObjectRef) -> Resul
         Some(state) => Ok(contents.content(state)?),
         None => Ok(Value::Null),
     }
+}
+
+/// Images by their field in the live object.
+fn image_diffs(item: &Item, live: &Value) -> Vec<KeyDiff> {
+    let Some(kind) = WorkloadKind::of(&item.object) else { return Vec::new() };
+    let spec = kind.pod_spec_pointer().trim_start_matches('/').replace('/', ".");
+    let lists: Vec<(String, &str)> = pod_spec(live)
+        .map(|spec| containers(spec).iter().map(|container| (container.name.to_owned(), container.list)).collect())
+        .unwrap_or_default();
+    item.reasons
+        .iter()
+        .filter_map(|reason| match reason {
+            Reason::Image { container, before, after } => {
+                let list = lists.iter().find(|(name, _)| name == container).map_or("containers", |(_, list)| list);
+                Some(KeyDiff {
+                    key: format!("{spec}.{list}[{container}].image"),
+                    before: Some(Shown::Text(before.clone())),
+                    after: Some(Shown::Text(after.clone())),
+                })
+            }
+            _ => None,
+        })
+        .collect()
 }
 
 fn key_diffs(object: &ObjectRef, before: &Value, after: &Value) -> Vec<KeyDiff> {

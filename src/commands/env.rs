@@ -42,11 +42,24 @@ impl Env {
 pub fn by() -> By {
     let user = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()));
     By {
-        user: user.unwrap_or_else(|| "unknown".into()),
+        user: user.or_else(user_of_process).unwrap_or_else(|| "unknown".into()),
         host: gethostname::gethostname().to_string_lossy().into_owned(),
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION").into(),
     }
+}
+
+/// The login name of the process's user, where no variable tells (cron, containers).
+fn user_of_process() -> Option<String> {
+    use std::os::unix::fs::MetadataExt as _;
+    let uid = std::fs::metadata("/proc/self").ok()?.uid().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1) == Some(uid.as_str())).then(|| name.to_owned())
+    });
+    Some(name.unwrap_or_else(|| format!("uid {uid}")))
 }
 
 /// A new UUID, for an instance or an operation.

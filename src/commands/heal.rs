@@ -13,7 +13,7 @@ use crate::plan::sheet::{Sheet, down, untouched};
 use crate::plan::{Contents, Inputs, Vdus, items};
 use crate::record::operation::RecordChange;
 use crate::record::{Journal, Verb};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 /// Heal a VNF: make chosen VNFCs again, or all of its workloads
 ///
@@ -121,6 +121,7 @@ pub(crate) async fn run(global: &Global, args: HealArgs) -> Result<Exit, CliErro
             namespace: current.namespace.clone(),
             package_before: Some(current.package.clone()),
             package_after: Some(target.package.clone()),
+            flavour: None,
             digests_checked: None,
             record: Vec::new(),
             config_rule: None,
@@ -134,11 +135,7 @@ pub(crate) async fn run(global: &Global, args: HealArgs) -> Result<Exit, CliErro
         Ok(Proposal {
             operation_id: operation_id.clone(),
             verb: Verb::Heal,
-            params: json!({
-                "cause": args.cause,
-                "vnfcInstanceId": args.vnfc,
-                "additionalParams": {"all": args.all, "vduId": args.vdu},
-            }),
+            params: params(&args),
             incoming: None,
             journal,
             sheet,
@@ -159,4 +156,22 @@ pub(crate) async fn run(global: &Global, args: HealArgs) -> Result<Exit, CliErro
     let again = async |session: &Session| propose(session).map_err(|_| EngineError::changed(session));
     let (exit, _) = operating.run(proposal, again).await?;
     Ok(exit)
+}
+
+/// SOL003 `HealVnfRequest`, with what was asked for and nothing else.
+fn params(args: &HealArgs) -> Value {
+    let mut params = Map::new();
+    if let Some(cause) = &args.cause {
+        params.insert("cause".into(), json!(cause));
+    }
+    if !args.vnfc.is_empty() {
+        params.insert("vnfcInstanceId".into(), json!(args.vnfc));
+    }
+    if !args.vdu.is_empty() {
+        params.insert("additionalParams".into(), json!({"vduId": args.vdu}));
+    }
+    if args.all {
+        params.insert("additionalParams".into(), json!({"all": true}));
+    }
+    Value::Object(params)
 }

@@ -138,6 +138,7 @@ async fn operate(
             namespace: target.namespace.clone(),
             package_before: None,
             package_after: Some(target.package.clone()),
+            flavour: Some((target.flavour_id.clone(), target.instantiation_level_id.clone())),
             digests_checked,
             record: Vec::new(),
             items,

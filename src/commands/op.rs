@@ -103,11 +103,7 @@ pub(crate) async fn list(global: &Global, args: ListArgs) -> Result<Exit, CliErr
             source_revision: operation.kubectl_vnf.source_revision,
             target_revision: operation.kubectl_vnf.target_revision,
             started: operation.start_time,
-            took: operation
-                .operation_state
-                .ne(&OperationState::Processing)
-                .then(|| operation.state_entered_time.duration_since(operation.start_time).try_into().ok())
-                .flatten(),
+            took: operation.kubectl_vnf.took_millis.map(std::time::Duration::from_millis),
             by: operation.kubectl_vnf.by.to_string(),
         })
         .collect();
@@ -133,7 +129,7 @@ pub(crate) async fn show(global: &Global, args: ShowArgs) -> Result<Exit, CliErr
     {
         // Its process may be gone without having said so.
         operation.enter(OperationState::FailedTemp, operation.state_entered_time);
-        ways = ways_out(operation.kubectl_vnf.verb, &name);
+        ways = ways_out(operation.kubectl_vnf.verb, &name, &env.screen());
     }
     let journal = &stored.journal;
     let (items, untouched, deferred) = match in_scope(&session, journal).await {
@@ -254,6 +250,7 @@ pub(crate) async fn retry(global: &Global, args: RetryArgs) -> Result<Exit, CliE
         namespace: target.map(|revision| revision.namespace.clone()).unwrap_or_default(),
         package_before: journal.source.as_ref().map(|revision| revision.package.clone()),
         package_after: journal.target.as_ref().map(|revision| revision.package.clone()),
+        flavour: None,
         digests_checked: None,
         record: Vec::new(),
         items,

@@ -15,7 +15,8 @@ use crate::engine::session::{EngineError, Session};
 use crate::plan::Contents;
 use crate::record::{OperationState, Verb};
 use crate::view::plan::{MissingKeyLine, PermissionLine};
-use crate::view::{plan as plan_view, progress, result as result_view};
+use crate::view::words::command_line;
+use crate::view::{Screen, plan as plan_view, progress, result as result_view};
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 
@@ -63,7 +64,11 @@ impl Operating<'_> {
             }
             let only_checks = self.change.dry_run == DryRun::Server;
             if !only_checks {
-                env.ui.err(&plan_view::sheet(sheet, &env.screen()));
+                let screen = env.screen();
+                // What an instantiation creates is told as it comes.
+                let all = sheet.verb != Verb::Instantiate;
+                env.ui.err(&if all { plan_view::sheet(sheet, &screen) } else { plan_view::head(sheet, &screen) });
+                env.ui.err("\n");
             }
             let checked = self.check(&proposal).await?;
             if only_checks {
@@ -239,7 +244,7 @@ pub fn options(change: &Change, stop: watch::Receiver<bool>, one_by_one: bool, g
 /// Prints events as they come.
 async fn print_events(
     ui: crate::cli::ui::Ui,
-    screen: crate::view::Screen,
+    screen: Screen,
     form: Progress,
     mut events: mpsc::UnboundedReceiver<Event>,
 ) {
@@ -262,22 +267,22 @@ fn conclude(env: &Env, change: &Change, outcome: &Outcome) -> Exit {
     if change.output == Some(Output::Json) || change.output == Some(Output::Yaml) {
         print(env, change.output, outcome, &outcome.name, |_| String::new());
     }
-    env.ui.err(&result_view::failed(outcome, &ways_out(outcome.verb, &outcome.name), &screen));
-    let interrupted = outcome.failures.iter().any(|failure| failure.what == "interrupted");
+    env.ui.err(&result_view::failed(outcome, &ways_out(outcome.verb, &outcome.name, &screen), &screen));
+    // Only consequences and no cause: it was the user who stopped it.
     let own_fault = outcome.failures.iter().any(|failure| !failure.consequence);
-    if interrupted && !own_fault { Exit::Interrupted } else { Exit::Unfinished }
+    if own_fault { Exit::Unfinished } else { Exit::Interrupted }
 }
 
 /// What an operation in FAILED_TEMP takes: commands, and what each does.
-pub fn ways_out(verb: Verb, name: &str) -> Vec<(String, String)> {
+pub fn ways_out(verb: Verb, name: &str, screen: &Screen) -> Vec<(String, String)> {
     let keep = match verb {
         Verb::Instantiate => "keep what is there; terminate removes it",
         Verb::Update => "keep it so, then update with a corrected package",
         Verb::Heal | Verb::Terminate => "keep it so",
     };
     vec![
-        (format!("kubectl vnf op retry {name}"), "finishes what is left, once the cause is mended".into()),
-        (format!("kubectl vnf op fail {name}"), keep.into()),
+        (command_line(screen, "op retry", &[name]), "finishes what is left, once the cause is mended".into()),
+        (command_line(screen, "op fail", &[name]), keep.into()),
     ]
 }
 
@@ -287,7 +292,7 @@ pub fn print<T: Serialize>(
     output: Option<Output>,
     value: &T,
     name: &str,
-    render: impl FnOnce(&crate::view::Screen) -> String,
+    render: impl FnOnce(&Screen) -> String,
 ) {
     let text = match output {
         Some(Output::Json) => format!("{}\n", serde_json::to_string_pretty(value).unwrap_or_default()),

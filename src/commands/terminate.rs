@@ -98,6 +98,7 @@ pub(crate) async fn run(global: &Global, args: TerminateArgs) -> Result<Exit, Cl
             namespace: current.namespace.clone(),
             package_before: Some(current.package.clone()),
             package_after: None,
+            flavour: None,
             digests_checked: None,
             record: Vec::new(),
             items,

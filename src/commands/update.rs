@@ -296,6 +296,7 @@ impl Prepared {
             namespace: current.namespace.clone(),
             package_before: Some(current.package.clone()),
             package_after: Some(target.package.clone()),
+            flavour: None,
             digests_checked: self.digests_checked,
             record: record_lines(instance, &journal.record),
             config_rule: Some(match self.asked.config_paths.as_deref() {

@@ -14,7 +14,7 @@ use super::execute::{Work, execute};
 use super::failure::{Cause, Failure};
 use super::lock::{self, Lock, LockError};
 use super::observe::Observer;
-use super::outcome::{FailureLine, Outcome, Standing as StandingLine};
+use super::outcome::{FailureLine, Outcome, Restarted, Standing as StandingLine};
 use super::session::{EngineError, Session};
 use super::verify::{Proof, verify};
 use crate::cluster::store::{StoreError, StoredOperation};
@@ -23,9 +23,9 @@ use crate::object::mask::Mask;
 use crate::plan::derive::update::deferred;
 use crate::plan::sheet::Sheet;
 use crate::plan::{Contents, Inputs, Item, items};
-use crate::record::operation::{By, ProblemDetails};
+use crate::record::operation::{AffectedVnfc, By, ProblemDetails, ResourceChanges};
 use crate::record::{Instance, Journal, Operation, OperationState, Revision, Verb, names};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -259,6 +259,8 @@ pub async fn carry_out(
     let state = if failures.is_empty() { OperationState::Completed } else { OperationState::FailedTemp };
     let now = session.cluster.now();
     operation.operation.enter(state, now);
+    operation.operation.kubectl_vnf.took_millis = u64::try_from(took.as_millis()).ok();
+    operation.operation.resource_changes = Some(resource_changes(&proof));
     operation.operation.error = problem_details(&lines, &mask);
     lock.check().await.map_err(EngineError::Lock)?;
     session.store.save_operation(&mut operation).await?;
@@ -426,6 +428,29 @@ fn failure_line(failure: &Failure, journal: &Journal) -> FailureLine {
             _ => None,
         },
     }
+}
+
+/// SOL003 `resourceChanges`, from what was seen to have changed.
+fn resource_changes(proof: &Proof) -> ResourceChanges {
+    let vnfc = |restarted: &Restarted, pod: &str, change: &str| AffectedVnfc {
+        id: restarted.vdu.as_ref().map_or_else(|| pod.to_owned(), |vdu| format!("{vdu}-{pod}")),
+        vdu_id: restarted.vdu.clone().unwrap_or_default(),
+        change_type: change.to_owned(),
+        compute_resource: json!({"resourceId": pod, "vimLevelResourceType": restarted.workload.kind}),
+    };
+    let mut affected_vnfcs = Vec::new();
+    for restarted in &proof.restarted {
+        match (&restarted.before, &restarted.after) {
+            (Some(_), Some(pod)) if restarted.restarts.is_some() => {
+                affected_vnfcs.push(vnfc(restarted, pod, "MODIFIED"));
+            }
+            (before, after) => {
+                affected_vnfcs.extend(before.iter().map(|pod| vnfc(restarted, pod, "REMOVED")));
+                affected_vnfcs.extend(after.iter().map(|pod| vnfc(restarted, pod, "ADDED")));
+            }
+        }
+    }
+    ResourceChanges { affected_vnfcs }
 }
 
 fn problem_details(lines: &[FailureLine], mask: &Mask) -> Option<ProblemDetails> {

@@ -66,6 +66,9 @@ pub struct Sheet {
     /// Package afterwards; `None`: nothing is left.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub package_after: Option<PackageId>,
+    /// Deployment flavour and instantiation level (instantiate).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flavour: Option<(String, Option<String>)>,
     /// How many file digests of the package were verified; `None`: it came from the cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digests_checked: Option<usize>,

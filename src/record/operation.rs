@@ -160,6 +160,9 @@ pub struct OperationExtension {
     /// Revision aimed at; absent: nothing is to be left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_revision: Option<u64>,
+    /// How long the last run took, in milliseconds; the times above have the API server's resolution of a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took_millis: Option<u64>,
 }
 
 /// SOL003 `VnfLcmOpOcc`.
@@ -290,6 +293,7 @@ impl Operation {
                 by,
                 source_revision: journal.source.as_ref().map(|revision| revision.number),
                 target_revision: journal.target.as_ref().map(|revision| revision.number),
+                took_millis: None,
             },
         }
     }

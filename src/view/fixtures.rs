@@ -197,6 +197,7 @@ fn sheet(verb: Verb, items: Vec<Item>) -> Sheet {
         namespace: "default".into(),
         package_before: Some(before()),
         package_after: Some(after()),
+        flavour: None,
         digests_checked: Some(12),
         record: Vec::new(),
         items,

@@ -97,9 +97,17 @@ pub fn retry(sheet: &Sheet, screen: &Screen) -> String {
 /// What the server said to the writes before they are made.
 pub fn checked(accepted: usize, not_checkable: &[ObjectRef], screen: &Screen) -> String {
     let mut page = Page::new(screen);
-    let facts = [count(accepted, "write") + " accepted", "permissions".into(), "required keys".into(), "sizes".into()];
+    // Deletions cannot be tried: of them only the right to do them is known.
+    let tried = accepted + not_checkable.len() > 0;
+    let facts = [
+        tried.then(|| count(accepted, "write") + " accepted"),
+        Some("permissions".to_owned()),
+        tried.then(|| "required keys".to_owned()),
+        tried.then(|| "sizes".to_owned()),
+    ];
+    let facts = facts.into_iter().flatten();
     let head = Mark::Done.text(screen) + " checked on the server: ";
-    page.hung(0, 2, head, facts.into_iter().map(Text::from), ", ");
+    page.hung(0, 2, head, facts.map(Text::from), ", ");
     if !not_checkable.is_empty() {
         let head = Mark::Attention.text(screen) + " cannot be checked before the operation made what it needs: ";
         page.hung(0, 2, head, not_checkable.iter().map(|object| plain(&object.to_string())), ", ");
@@ -191,7 +199,12 @@ fn package(page: &mut Page<'_>, sheet: &Sheet) {
     page.list(0, bold("Package").pad(FACTS), facts, "   ");
     if sheet.verb == Verb::Instantiate {
         let vdus = sheet.items.iter().filter(|item| item.vdu.is_some()).count();
-        page.line(FACTS, format!("{}, {}", count(vdus, "VDU"), count(sheet.items.len(), "object")));
+        let counts = format!("{}, {}", count(vdus, "VDU"), count(sheet.items.len(), "object"));
+        let flavour = sheet.flavour.as_ref().map(|(flavour, level)| {
+            let level = level.as_ref().map(|level| format!(", level {level}")).unwrap_or_default();
+            clean(&format!("flavour {flavour}{level}: "))
+        });
+        page.line(FACTS, flavour.unwrap_or_default() + &counts);
     }
 }
 

@@ -170,8 +170,7 @@ fn head(page: &mut Page<'_>, sheet: &OperationSheet<'_>) {
     let state =
         state(&operation.operation_state.to_string()) + since.as_str() + dim(&format!("({})", age(entered, now)));
     fact("State:", vec![state], "");
-    let took = entered.as_millisecond() - operation.start_time.as_millisecond();
-    let took = std::time::Duration::from_millis(u64::try_from(took).unwrap_or(0));
+    let took = std::time::Duration::from_millis(operation.kubectl_vnf.took_millis.unwrap_or(0));
     let started = format!("{}", operation.start_time.strftime("%Y-%m-%d %H:%M:%SZ"));
     let took =
         (operation.operation_state != OperationState::Processing).then(|| plain(&format!("took {}", seconds(took))));

@@ -278,6 +278,7 @@ fn operation_report() {
     let mut operation =
         Operation::begin(OPERATION_ID.into(), INSTANCE_ID, Verb::Update, by, params, &journal, minutes(2));
     operation.enter(OperationState::FailedTemp, operation.start_time + Span::new().milliseconds(13_400));
+    operation.kubectl_vnf.took_millis = Some(13_400);
     let detail = "VDU1 Deployment vdu1-update: the image cannot be pulled: cirros:nosuch";
     operation.error = Some(ProblemDetails { status: 500, title: None, detail: detail.into() });
     let mut items = update_items();
