@@ -108,6 +108,7 @@ pub(crate) async fn run(global: &Global, args: HealArgs) -> Result<Exit, CliErro
             snapshot: &journal.snapshot,
             contents: &contents,
             live: &live,
+            instance_id: &session.instance().id,
         })?;
         // With --all, what was deferred comes into force: it is what the plan is about.
         let in_force =

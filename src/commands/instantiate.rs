@@ -129,6 +129,7 @@ async fn operate(
             snapshot: &journal.snapshot,
             contents,
             live: &live,
+            instance_id: &session.instance().id,
         })?;
         let sheet = Sheet {
             verb: Verb::Instantiate,

@@ -174,7 +174,7 @@ async fn in_scope(
     let (loaded, observer) =
         futures::future::join(session.load(&revisions, &mut contents), session.observe(&revisions)).await;
     loaded?;
-    let items = plan_items(journal, &contents, &observer?)?;
+    let items = plan_items(journal, &contents, &observer?, &session.instance().id)?;
     let Some(target) = &journal.target else { return Ok((items, Vec::new(), Vec::new())) };
     let rest = untouched(target, &items, &Vdus::of(target, &contents));
     let waiting = deferred(target, &contents).map_err(CliError::new)?;
@@ -240,7 +240,7 @@ pub(crate) async fn retry(global: &Global, args: RetryArgs) -> Result<Exit, CliE
         futures::future::join(session.load(&revisions, &mut contents), session.observe(&revisions)).await;
     loaded.map_err(CliError::from).map_err(|error| store_again(error, &operation))?;
     let observer = observer?;
-    let items = plan_items(&journal, &contents, &observer)?;
+    let items = plan_items(&journal, &contents, &observer, &session.instance().id)?;
     let target = journal.target.as_ref().or(journal.source.as_ref());
     let sheet = Sheet {
         verb: operation.operation.kubectl_vnf.verb,

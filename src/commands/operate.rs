@@ -133,7 +133,7 @@ impl Operating<'_> {
     /// Makes all pre-checks; problems are printed, all at once, and end the command.
     async fn check(&self, proposal: &Proposal) -> Result<Checked, CliError> {
         let env = self.env;
-        let items = plan_items(&proposal.journal, self.contents, self.observer)?;
+        let items = plan_items(&proposal.journal, self.contents, self.observer, &self.session.instance().id)?;
         let live = self.observer.live().clone();
         let question = precheck::Question {
             cluster: &env.cluster,

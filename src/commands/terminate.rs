@@ -80,6 +80,7 @@ pub(crate) async fn run(global: &Global, args: TerminateArgs) -> Result<Exit, Cl
             snapshot: &journal.snapshot,
             contents: &contents,
             live: &live,
+            instance_id: &session.instance().id,
         })?;
         let mut notes = Vec::new();
         notes.push(match (args.force, args.grace_period) {

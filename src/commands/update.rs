@@ -286,6 +286,7 @@ impl Prepared {
             snapshot: &journal.snapshot,
             contents: &self.contents,
             live: &live,
+            instance_id: &instance.id,
         })?;
         let vdus = Vdus::of(&target, &self.contents);
         let sheet = Sheet {

@@ -213,7 +213,7 @@ pub async fn carry_out(
     let journal = operation.journal.clone();
     let mask = mask(&journal, contents)?;
     let verb = operation.operation.kubectl_vnf.verb;
-    let list = plan_items(&journal, contents, observer)?;
+    let list = plan_items(&journal, contents, observer, &session.instance().id)?;
     let instance_id = session.instance().id.clone();
     let work = Work {
         cluster: &session.cluster,
@@ -254,7 +254,7 @@ pub async fn carry_out(
         return Err(EngineError::Lock(LockError::Lost(by.clone())));
     }
     let took = events.elapsed();
-    let standing = standing(&journal, contents, observer)?;
+    let standing = standing(&journal, contents, observer, &instance_id)?;
     let lines: Vec<FailureLine> = failures.iter().map(|failure| failure_line(failure, &journal)).collect();
     let state = if failures.is_empty() { OperationState::Completed } else { OperationState::FailedTemp };
     let now = session.cluster.now();
@@ -313,7 +313,7 @@ pub async fn carry_out(
 ///
 /// # Errors
 /// A package is not at hand.
-pub fn plan_items(journal: &Journal, contents: &Contents, observer: &Observer) -> Result<Vec<Item>, EngineError> {
+pub fn plan_items(journal: &Journal, contents: &Contents, observer: &Observer, instance_id: &str) -> Result<Vec<Item>, EngineError> {
     let live = observer.live();
     Ok(items(&Inputs {
         source: journal.source.as_ref(),
@@ -322,11 +322,17 @@ pub fn plan_items(journal: &Journal, contents: &Contents, observer: &Observer) -
         snapshot: &journal.snapshot,
         contents,
         live: &live,
+        instance_id,
     })?)
 }
 
-fn standing(journal: &Journal, contents: &Contents, observer: &Observer) -> Result<Vec<StandingLine>, EngineError> {
-    let items = plan_items(journal, contents, observer)?;
+fn standing(
+    journal: &Journal,
+    contents: &Contents,
+    observer: &Observer,
+    instance_id: &str,
+) -> Result<Vec<StandingLine>, EngineError> {
+    let items = plan_items(journal, contents, observer, instance_id)?;
     Ok(items.into_iter().map(|item| StandingLine { object: item.object, vdu: item.vdu, state: item.state }).collect())
 }
 

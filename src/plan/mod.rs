@@ -20,10 +20,12 @@ pub use live::Live;
 
 use crate::object::config::{self, changed_keys, must_replace};
 use crate::object::health::{self, Readiness, WorkloadTarget};
+use crate::object::pod::terminating;
 use crate::object::workload::{WorkloadKind, images, marker, marker_of_pod, pod_spec};
 use crate::object::{ObjectRef, uid};
 use crate::record::operation::PodBefore;
 use crate::record::{How, ObjectState, Reason, Revision, Scope};
+use content::{Owner, owner};
 use order::{Phase, phase};
 use serde::Serialize;
 use serde_json::Value;
@@ -138,6 +140,8 @@ pub struct Inputs<'a> {
     pub contents: &'a Contents,
     /// The live objects.
     pub live: &'a Live,
+    /// The instance: what bears another's label, or none, is not its own.
+    pub instance_id: &'a str,
 }
 
 /// Every object in scope with its step and how far it is, in the order of execution.
@@ -188,9 +192,8 @@ pub fn items(inputs: &Inputs<'_>) -> Result<Vec<Item>, ContentError> {
 }
 
 fn created(inputs: &Inputs<'_>, object: &ObjectRef) -> ItemState {
-    let Some(live) = inputs.live.get(object).filter(|live| live["metadata"]["deletionTimestamp"].is_null()) else {
-        return ItemState::ToDo;
-    };
+    let ours = |live: &&Value| !terminating(live) && owner(live, inputs.instance_id) == Owner::This;
+    let Some(live) = inputs.live.get(object).filter(ours) else { return ItemState::ToDo };
     waiting_or_done(&ready(inputs.live, object, live, None))
 }
 
@@ -230,6 +233,7 @@ fn config_item(
         return Ok((config(None, Vec::new()), ItemState::Done));
     }
     let patch = if replace.is_none() { patch::data(live, &wanted) } else { Vec::new() };
+    let patch = patch::of_this_object(live, &patch);
     Ok((config(replace, patch), ItemState::ToDo))
 }
 
@@ -246,7 +250,7 @@ fn affected_item(
     let same = uid(live) == affected.uid;
     match &affected.how {
         How::Recreate { because } => {
-            let progress = if same || !live["metadata"]["deletionTimestamp"].is_null() {
+            let progress = if same || terminating(live) {
                 ItemState::ToDo
             } else {
                 waiting_or_done(&ready(inputs.live, &affected.object, live, None))
@@ -270,7 +274,7 @@ fn affected_item(
         }
         How::InPlace { refresh_mounts } => {
             let wanted = changed_images(affected);
-            let images = patch::images(kind, live, &wanted);
+            let images = patch::of_this_object(live, &patch::images(kind, live, &wanted));
             let mark = match state.marker {
                 Some(marker) => patch::annotation(live, "", crate::object::workload::MARKER, &marker.to_string()),
                 None => Vec::new(),
@@ -284,7 +288,7 @@ fn affected_item(
         }
         How::RollOut | How::ReplacePods => {
             let wanted = changed_images(affected);
-            let patch = patch::workload(kind, live, &wanted, state.marker);
+            let patch = patch::of_this_object(live, &patch::workload(kind, live, &wanted, state.marker));
             let progress = if patch.is_empty() {
                 waiting_or_done(&ready(inputs.live, &affected.object, live, state.marker))
             } else {

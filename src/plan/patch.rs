@@ -23,6 +23,13 @@ pub fn workload(
     patch
 }
 
+/// Guards a patch with the identity of the object that it was made for: one made again under the name is another.
+pub fn of_this_object(live: &Value, patch: &[Value]) -> Vec<Value> {
+    let uid = live.pointer("/metadata/uid").filter(|_| !patch.is_empty());
+    let guard = uid.map(|uid| json!({"op": "test", "path": "/metadata/uid", "value": uid}));
+    guard.into_iter().chain(patch.iter().cloned()).collect()
+}
+
 /// Sets images only.
 pub fn images(kind: WorkloadKind, live: &Value, wanted: &BTreeMap<String, String>) -> Vec<Value> {
     let pointer = kind.pod_spec_pointer();
