@@ -20,7 +20,7 @@ pub use live::Live;
 
 use crate::object::config::{self, changed_keys, must_replace};
 use crate::object::health::{self, Readiness, WorkloadTarget};
-use crate::object::pod::terminating;
+use crate::object::pod::{phase as phase_of, terminating};
 use crate::object::workload::{WorkloadKind, images, marker, marker_of_pod, pod_spec};
 use crate::object::{ObjectRef, uid};
 use crate::record::operation::PodBefore;
@@ -227,7 +227,9 @@ fn config_item(
         replace: replace.map(ToOwned::to_owned),
         patch,
     };
-    let Some(live) = inputs.live.get(object) else { return Ok((Step::Create, ItemState::ToDo)) };
+    let Some(live) = inputs.live.get(object).filter(|live| !terminating(live)) else {
+        return Ok((Step::Create, ItemState::ToDo));
+    };
     let replace = must_replace(live, &wanted);
     if changed_keys(live, &wanted).is_empty() && replace.is_none() {
         return Ok((config(None, Vec::new()), ItemState::Done));
@@ -247,15 +249,28 @@ fn affected_item(
     let (Some(kind), Some(live)) = (kind, inputs.live.get(&affected.object)) else {
         return Ok((recreate("it is gone"), ItemState::ToDo));
     };
-    let same = uid(live) == affected.uid;
+    let anew = |because: &str| Step::Recreate { uid: uid(live).to_owned(), because: because.to_owned() };
     match &affected.how {
+        _ if terminating(live) => Ok((anew("it is being deleted"), ItemState::ToDo)),
         How::Recreate { because } => {
-            let progress = if same || terminating(live) {
+            // Made again by somebody else, it may not be what it should be.
+            let wanted = live_images(&inputs.contents.content(state)?);
+            let as_wanted = live_marker(&affected.object, live) == state.marker && {
+                let running = live_images(live);
+                wanted.iter().all(|(name, image)| {
+                    let is = running.get(name);
+                    is == Some(image) || drift::image_writer(kind, live, name) == drift::Writer::Ours
+                })
+            };
+            let progress = if uid(live) == affected.uid || !as_wanted {
                 ItemState::ToDo
             } else {
                 waiting_or_done(&ready(inputs.live, &affected.object, live, None))
             };
-            Ok((recreate(because), progress))
+            Ok((anew(because), progress))
+        }
+        How::InPlace { .. } if matches!(phase_of(live), "Succeeded" | "Failed") => {
+            Ok((anew("it has ended"), ItemState::ToDo))
         }
         How::Respawn => {
             let left: Vec<String> = inputs
