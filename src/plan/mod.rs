@@ -14,6 +14,8 @@ pub mod order;
 pub mod patch;
 pub mod restart;
 pub mod sheet;
+#[cfg(test)]
+mod tests;
 
 pub use content::{ContentError, Contents};
 pub use live::Live;
