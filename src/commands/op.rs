@@ -7,7 +7,6 @@ use crate::cli::error::{CliError, Exit};
 use crate::cli::signal::stop_requests;
 use crate::cluster::store::StoredOperation;
 use crate::engine::operation::{Options, give_up, plan_items, resume, wait_out_lock};
-use crate::engine::outcome::FailureLine;
 use crate::engine::session::{EngineError, Session, Standing};
 use crate::object::mask::printable_line;
 use crate::plan::derive::fail::reached;
@@ -17,6 +16,7 @@ use crate::plan::{Contents, Item, ItemState, Vdus};
 use crate::record::instance::InstantiationState;
 use crate::record::operation::Manner;
 use crate::record::{Journal, OperationState, Revision, Verb, names};
+use crate::report::outcome::FailureLine;
 use crate::view::show::{OperationLine, OperationSheet};
 use crate::view::tables::OperationRow;
 use crate::view::{plan as plan_view, show as show_view, tables};
@@ -184,16 +184,22 @@ async fn in_scope(
 
 /// An operation by id, by the beginning of its id, or the last one of an instance.
 async fn find(env: &Env, which: &str) -> Result<StoredOperation, CliError> {
-    if let Some(stored) = env.store.operation(which).await.ok().flatten() {
+    if uuid::Uuid::try_parse(which).is_ok()
+        && let Some(stored) = env.store.operation(which).await?
+    {
         return Ok(stored);
     }
+    let named = env.store.by_name(which).await?;
     let (operations, _) = env.store.operations(None).await?;
-    let fits: Vec<&StoredOperation> =
-        operations.iter().filter(|stored| which.len() >= 4 && stored.operation.id.starts_with(which)).collect();
-    if let [one] = fits.as_slice() {
+    let begins = |stored: &&StoredOperation| which.len() >= 4 && stored.operation.id.starts_with(which);
+    let fits: Vec<&StoredOperation> = operations.iter().filter(begins).collect();
+    if let ([one], None) = (fits.as_slice(), &named) {
         return Ok((*one).clone());
     }
-    let instance = env.store.find(which).await?.instance;
+    let instance = match named {
+        Some(stored) => stored.instance,
+        None => env.store.find(which).await?.instance,
+    };
     let last = operations.into_iter().find(|stored| stored.operation.vnf_instance_id == instance.id);
     last.ok_or_else(|| CliError::new(format!("{} has had no operation yet", instance.vnf_instance_name)))
 }

@@ -7,13 +7,13 @@ use super::super::result::fault;
 use super::super::style::{Text, bold, clean, cyan, dim, green, plain, red, yellow};
 use super::super::tables::{age, revisions, seconds, state};
 use super::super::words::{count, full_label, label as short_label, short_id};
-use crate::engine::outcome::FailureLine;
 use crate::object::ObjectRef;
 use crate::object::config::is_config;
 use crate::plan::derive::update::Deferred;
 use crate::plan::sheet::Untouched;
 use crate::plan::{Item, ItemState, Step};
 use crate::record::{Journal, Operation, OperationState, Reason};
+use crate::report::outcome::FailureLine;
 use serde_json::Value;
 
 /// Column in which facts begin.

@@ -1,14 +1,14 @@
 //! Screens to look things up: packages, lists, records, operations; and what holds for all screens.
 
 use super::assert_screen;
-use crate::engine::events::{Event, EventKind};
-use crate::engine::outcome::FailureLine;
 use crate::object::Source;
 use crate::plan::ItemState;
 use crate::plan::sheet::Sheet;
 use crate::record::instance::{FormerName, InstantiatedVnfInfo, InstantiationState, LastOperation, ScaleInfo};
 use crate::record::operation::{By, ProblemDetails, RecordChange};
 use crate::record::{Instance, Journal, ObjectState, Operation, OperationState, PackageId, Revision, Scope, Verb};
+use crate::report::event::{Event, EventKind};
+use crate::report::outcome::FailureLine;
 use crate::view::fixtures::{
     INSTANCE_ID, OPERATION_ID, WORKLOADS, after, ago, all_objects, ascii, before, deferred, heal_all_sheet, object,
     password_sheet, retry_sheet, screen, terminate_sheet, untouched, update_items, update_sheet, vdu, workload,
