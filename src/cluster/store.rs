@@ -99,6 +99,11 @@ pub struct Stored {
 }
 
 impl Stored {
+    /// Whether the record has been written; one that is to be made stands in memory only.
+    pub fn exists(&self) -> bool {
+        !uid(&self.object).is_empty()
+    }
+
     fn read(object: Value) -> Result<Self, StoreError> {
         let instance = Instance::from_config_map(&object)?;
         Ok(Self { instance, object })

@@ -105,6 +105,9 @@ impl Operating<'_> {
                     }
                 }
             }
+            if !self.session.stored.exists() {
+                self.session.stored = env.store.create(self.session.stored.instance.clone()).await?;
+            }
             let stop = stop.get_or_insert_with(|| stop_requests(&env.ui)).clone();
             let options = options(self.change, stop, self.manner.clone());
             let (events, receiver) = Events::channel();

@@ -1,7 +1,7 @@
 //! Carrying items out: phase by phase, the items of a phase in parallel, waiting for what changed and only for that.
 //!
-//! Every write goes through [`Work::write`]: the lock is checked before it, and what broke on the way is tried
-//! again where that is safe. Every wait goes through [`Work::until`], which also watches for trouble, time and stop.
+//! Every write goes through `Task::write`: the lock is checked before it, and what broke on the way is tried
+//! again where that is safe. Every wait goes through `Task::until`, which also watches for trouble, time and stop.
 
 use super::events::Events;
 use super::evidence;
@@ -662,7 +662,7 @@ impl Task<'_> {
         Ok(())
     }
 
-    /// As [`Self::gone`] for a kind that nothing watches: most are gone with the answer to the deletion.
+    /// As `gone` for a kind that nothing watches: most are gone with the answer to the deletion.
     async fn gone_unwatched(&self) -> Result<(), Failure> {
         let object = &self.item.object;
         loop {
