@@ -77,8 +77,11 @@ unit_suites() {
 
 cluster_suites() {
   suite cluster cargo test --no-fail-fast --test "$CLUSTER_TESTS" -- --test-threads="$TEST_THREADS" "$@"
-  # A filter asks for tests by their names, and this one has none.
-  if [ $# = 0 ]; then suite krew krew/test.sh; fi
+  # A filter asks for tests by their names, and these have none.
+  if [ $# = 0 ]; then
+    suite rbac tests/rbac.sh
+    suite krew krew/test.sh
+  fi
 }
 
 # The programs of the cluster and the test binaries are built at the same time.
