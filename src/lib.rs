@@ -25,3 +25,30 @@ pub mod plan;
 pub mod record;
 pub mod view;
 pub mod yaml;
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    /// What decides and what renders stays free of I/O: it can be read, and tested, without a cluster.
+    #[test]
+    fn pure_modules_name_neither_a_runtime_nor_a_client() {
+        fn visit(path: &Path) {
+            for entry in std::fs::read_dir(path).expect("a folder of the crate") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    visit(&path);
+                } else if path.extension().is_some_and(|extension| extension == "rs") {
+                    let text = std::fs::read_to_string(&path).expect("a source file");
+                    for word in ["tokio::", "kube::", "crate::cluster", "crate::cli", "crate::commands"] {
+                        let found = text.contains(word);
+                        assert!(!found, "{} names {word}", path.display());
+                    }
+                }
+            }
+        }
+        for module in ["plan", "package", "object", "record", "view"] {
+            visit(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(module));
+        }
+    }
+}

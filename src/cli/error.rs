@@ -70,14 +70,22 @@ impl CliError {
         self
     }
 
-    /// The whole text, coloured.
-    pub fn render(&self) -> String {
+    /// The whole text, coloured. Commands to type carry `namespace_flag`, where they name no namespace themselves.
+    pub fn render(&self, namespace_flag: &str) -> String {
         let mut text = format!("{} {}\n", "error:".red().bold(), indent(&printable(&self.message)));
         for hint in &self.hints {
-            text.push_str(&format!("  {}\n", indent(&printable(hint))));
+            let hint = in_namespace(&printable(hint), namespace_flag);
+            text.push_str(&format!("  {}\n", indent(&hint)));
         }
         text
     }
+}
+
+/// Puts the namespace into a hint's command, which ends at the line's end or where three blanks begin an explanation.
+fn in_namespace(hint: &str, namespace_flag: &str) -> String {
+    let Some(at) = hint.find("kubectl vnf ").filter(|_| !hint.contains(" -n ")) else { return hint.to_owned() };
+    let end = hint[at..].find("   ").map_or(hint.len(), |length| at + length);
+    format!("{}{namespace_flag}{}", &hint[..end], &hint[end..])
 }
 
 /// Lines after the first stand under it.
@@ -165,5 +173,19 @@ impl From<EngineError> for CliError {
             }
             EngineError::Lock(error) => Self { exit: Exit::Unfinished, ..Self::new(error) },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_in_hints_carry_the_namespace() {
+        let flagged = |hint: &str| in_namespace(hint, " -n core");
+        assert_eq!(flagged("Look: kubectl vnf show a"), "Look: kubectl vnf show a -n core");
+        assert_eq!(flagged("  kubectl vnf op fail a   keeps it"), "  kubectl vnf op fail a -n core   keeps it");
+        assert_eq!(flagged("kubectl vnf show a -n default"), "kubectl vnf show a -n default");
+        assert_eq!(flagged("Name it with --package PATH"), "Name it with --package PATH");
     }
 }

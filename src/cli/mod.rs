@@ -39,6 +39,7 @@ pub fn run() -> u8 {
 
 async fn dispatch(cli: Cli) -> u8 {
     let Cli { global, command } = cli;
+    let namespace_flag = global.namespace.as_ref().map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
     let compares = matches!(command, Command::Diff(_));
     let result = match command {
         Command::Create(args) => commands::create::run(&global, args).await,
@@ -60,7 +61,7 @@ async fn dispatch(cli: Cli) -> u8 {
     match result {
         Ok(exit) => exit.code(),
         Err(error) => {
-            Ui::new("").error(&error);
+            Ui::new(&namespace_flag).error(&error);
             // `diff` exits 1 for differences, so that trouble must be told apart.
             match error.exit {
                 Exit::Failed if compares => 2,

@@ -27,7 +27,9 @@ pub fn stop_requests(ui: &Ui) -> watch::Receiver<bool> {
                 #[expect(clippy::exit, reason = "the user insists: nothing is waited for any more")]
                 std::process::exit(i32::from(Exit::Interrupted.code()));
             }
-            ui.err("Stopping: no new step is started (Ctrl-C again leaves at once)\n");
+            // The terminal has echoed ^C without a line end.
+            let line_end = if ui.interactive() { "\n" } else { "" };
+            ui.err(&format!("{line_end}Stopping: no new step is started (Ctrl-C again leaves at once)\n"));
         }
     });
     receiver

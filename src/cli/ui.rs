@@ -41,7 +41,7 @@ impl Ui {
 
     /// Prints an error with its hints.
     pub fn error(&self, error: &CliError) {
-        self.err(&error.render());
+        self.err(&error.render(&self.namespace_flag));
     }
 
     /// Whether there is somebody to ask.

@@ -24,6 +24,8 @@ const PART_BYTES: usize = 900 * 1024;
 const PARTS: &str = "kubectl-vnf/parts";
 /// Annotation of a package part: SHA-256 of all parts together.
 const CONTENT_HASH: &str = "kubectl-vnf/content-sha256";
+/// Annotation of a package part: changes whenever somebody relies on the part.
+const USED: &str = "kubectl-vnf/used";
 /// Annotation of a package that was onboarded: it stays although nobody refers to it.
 const ONBOARDED: &str = "kubectl-vnf/onboarded";
 
@@ -146,7 +148,13 @@ impl Store {
         let prefix = name.len() >= 4 && name.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
         let records = self.records().await?;
         let id_of = |record: &Value| record["metadata"]["labels"][names::INSTANCE].as_str().unwrap_or("").to_owned();
-        let fits: Vec<&Value> = records.iter().filter(|record| prefix && id_of(record).starts_with(name)).collect();
+        // A record whose claim was not written any more is found by its own word.
+        let named = |record: &&Value| annotation(record, column::NAME) == name;
+        let begins = |record: &&Value| prefix && id_of(record).starts_with(name);
+        let mut fits: Vec<&Value> = records.iter().filter(named).collect();
+        if fits.is_empty() {
+            fits = records.iter().filter(begins).collect();
+        }
         match fits.as_slice() {
             [] => Err(self.not_found(name, &records).await),
             [one] => match self.by_id(&id_of(one)).await? {
@@ -316,11 +324,28 @@ impl Store {
         }
     }
 
-    /// Removes a record with everything that hangs on it: claim, operations, evidence.
+    /// Removes a record with everything that hangs on it: operations, evidence, claim.
+    ///
+    /// The record goes first, and only in the version that was read: who has taken the instance up in between keeps
+    /// it. What is left behind when this is interrupted, garbage collection removes.
     ///
     /// # Errors
-    /// The API server's; a second try finishes.
+    /// [`StoreError::Conflict`] when somebody wrote the record in between, else the API server's.
     pub async fn delete(&self, stored: &Stored) -> Result<(), StoreError> {
+        let record = names::config_map(&self.namespace, &names::instance(&stored.instance.id));
+        let how = DeleteHow {
+            uid: Some(uid(&stored.object).to_owned()),
+            resource_version: text(&stored.object, "/metadata/resourceVersion").map(ToOwned::to_owned),
+            propagation: Propagation::Background,
+            ..DeleteHow::default()
+        };
+        match self.cluster.delete(&record, &how).await {
+            Ok(_) => {}
+            Err(error) if error.is_conflict() => {
+                return Err(StoreError::Conflict { name: stored.instance.vnf_instance_name.clone() });
+            }
+            Err(error) => return Err(error.into()),
+        }
         // Garbage collection would take the dependents too, but only some time after the command has said "deleted".
         let selector = format!("{},{RECORD} in (operation, name)", names::instance_selector(&stored.instance.id));
         let (config_maps, secrets) = futures::future::try_join(
@@ -330,7 +355,7 @@ impl Store {
         .await?;
         let dependents = config_maps.items.iter().chain(&secrets.items);
         try_join_all(dependents.map(|object| self.delete_object(object))).await?;
-        self.delete_object(&stored.object).await
+        Ok(())
     }
 
     async fn delete_object(&self, object: &Value) -> Result<(), StoreError> {
@@ -512,7 +537,13 @@ impl Store {
                         let reference = names::secret(&self.namespace, text(&secret, "/metadata/name").unwrap_or(""));
                         match self.cluster.get(&reference).await? {
                             Some(found)
-                                if found["data"] == secret["data"] && annotation(&found, CONTENT_HASH) == hash => {}
+                                if found["data"] == secret["data"] && annotation(&found, CONTENT_HASH) == hash =>
+                            {
+                                // Its version moves, so that nobody who took it for unused still deletes it.
+                                let used =
+                                    json!({"metadata": {"annotations": {USED: uuid::Uuid::new_v4().to_string()}}});
+                                self.cluster.merge_patch(&reference, &used).await?;
+                            }
                             found => {
                                 if let Some(found) = &found {
                                     self.delete_object(found).await?;
@@ -562,7 +593,7 @@ impl Store {
     /// Removes the parts of packages that no record refers to, of those given. Returns how many packages went.
     ///
     /// A part is deleted only in the version read before the records were listed: who takes the package up in between
-    /// finds its part gone, and stores it again.
+    /// has moved that version, or finds the part gone and stores it again.
     ///
     /// # Errors
     /// The API server's.

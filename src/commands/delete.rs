@@ -15,20 +15,9 @@ pub struct DeleteArgs {
     pub names: Vec<String>,
 }
 
-/// What was removed beside the record.
-pub(crate) struct Removed {
-    packages: usize,
-}
-
-impl Removed {
-    /// The result line.
-    pub(crate) fn line(&self, name: &str) -> String {
-        let packages = match self.packages {
-            0 => String::new(),
-            count => format!(", with {} that nobody else uses", crate::view::words::count(count, "package")),
-        };
-        format!("vnfinstance/{name} deleted{packages}\n")
-    }
+/// The result line.
+pub(crate) fn line(name: &str) -> String {
+    format!("vnfinstance/{name} deleted, with its operations and the packages that nobody else uses\n")
 }
 
 pub(crate) async fn run(global: &Global, args: DeleteArgs) -> Result<Exit, CliError> {
@@ -43,8 +32,8 @@ pub(crate) async fn run(global: &Global, args: DeleteArgs) -> Result<Exit, CliEr
                 return Err(CliError::new(format!("{name} is INSTANTIATED"))
                     .hint(format!("Terminate it first: kubectl vnf terminate {name} --delete")));
             }
-            let removed = remove(&env, &session).await?;
-            env.ui.out(&removed.line(&session.instance().vnf_instance_name));
+            remove(&env, &session).await?;
+            env.ui.out(&line(&session.instance().vnf_instance_name));
             Ok(())
         };
         if let Err(error) = result.await {
@@ -56,8 +45,9 @@ pub(crate) async fn run(global: &Global, args: DeleteArgs) -> Result<Exit, CliEr
 }
 
 /// Removes a record and everything that only it refers to.
-pub(crate) async fn remove(env: &Env, session: &Session) -> Result<Removed, CliError> {
+pub(crate) async fn remove(env: &Env, session: &Session) -> Result<(), CliError> {
     let digests: BTreeSet<String> = session.instance().packages().into_iter().map(ToOwned::to_owned).collect();
     env.store.delete(&session.stored).await?;
-    Ok(Removed { packages: env.store.collect_packages(&digests).await? })
+    env.store.collect_packages(&digests).await?;
+    Ok(())
 }

@@ -6,12 +6,12 @@ use super::update::require_current;
 use crate::cli::args::{Change, Global};
 use crate::cli::error::{CliError, Exit};
 use crate::engine::operation::Proposal;
-use crate::engine::session::{EngineError, Session, snapshot};
+use crate::engine::session::{Session, snapshot};
 use crate::plan::derive::heal::{self, Targets};
 use crate::plan::derive::update::deferred;
 use crate::plan::sheet::{Sheet, down, untouched};
 use crate::plan::{Contents, Inputs, Vdus, items};
-use crate::record::operation::RecordChange;
+use crate::record::operation::{Manner, RecordChange};
 use crate::record::{Journal, Verb};
 use serde_json::{Map, Value, json};
 
@@ -108,6 +108,7 @@ pub(crate) async fn run(global: &Global, args: HealArgs) -> Result<Exit, CliErro
             snapshot: &journal.snapshot,
             contents: &contents,
             live: &live,
+            instance_id: &session.instance().id,
         })?;
         // With --all, what was deferred comes into force: it is what the plan is about.
         let in_force =
@@ -150,10 +151,9 @@ pub(crate) async fn run(global: &Global, args: HealArgs) -> Result<Exit, CliErro
         change: &args.change,
         asks: args.all,
         overwrite_drift: true,
-        one_by_one: false,
-        grace_seconds: None,
+        manner: Manner::default(),
     };
-    let again = async |session: &Session| propose(session).map_err(|_| EngineError::changed(session));
+    let again = async |session: &Session| propose(session);
     let (exit, _) = operating.run(proposal, again).await?;
     Ok(exit)
 }

@@ -8,14 +8,14 @@ use crate::cli::args::{Change, DryRun, Global};
 use crate::cli::error::{CliError, Exit};
 use crate::cluster::store::Stored;
 use crate::engine::operation::Proposal;
-use crate::engine::session::{EngineError, Session, Standing};
+use crate::engine::session::{Session, Standing};
 use crate::object::{Manifest, ObjectRef};
 use crate::package::Package;
 use crate::package::vnfd::Flavour;
 use crate::plan::sheet::Sheet;
 use crate::plan::{Contents, Inputs, derive, items};
 use crate::record::instance::{InstantiationState, ScaleInfo};
-use crate::record::operation::RecordChange;
+use crate::record::operation::{Manner, RecordChange};
 use crate::record::{Instance, Journal, Revision, Scope, Verb};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -129,6 +129,7 @@ async fn operate(
             snapshot: &journal.snapshot,
             contents,
             live: &live,
+            instance_id: &session.instance().id,
         })?;
         let sheet = Sheet {
             verb: Verb::Instantiate,
@@ -171,10 +172,9 @@ async fn operate(
         change: &args.change,
         asks: false,
         overwrite_drift: false,
-        one_by_one: false,
-        grace_seconds: None,
+        manner: Manner::default(),
     };
-    let again = async |session: &Session| propose(session).map_err(|_| EngineError::changed(session));
+    let again = async |session: &Session| propose(session);
     let (exit, _) = operating.run(proposal, again).await?;
     Ok(exit)
 }

@@ -13,6 +13,7 @@ pub mod list;
 pub mod op;
 pub mod operate;
 pub mod package;
+pub mod problems;
 pub mod request;
 pub mod show;
 pub mod terminate;

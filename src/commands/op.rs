@@ -6,7 +6,7 @@ use crate::cli::args::{Change, Global, Output, TableOutput};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::signal::stop_requests;
 use crate::cluster::store::StoredOperation;
-use crate::engine::operation::{give_up, plan_items, resume, wait_out_lock};
+use crate::engine::operation::{Options, give_up, plan_items, resume, wait_out_lock};
 use crate::engine::outcome::FailureLine;
 use crate::engine::session::{EngineError, Session, Standing};
 use crate::object::mask::printable_line;
@@ -15,6 +15,7 @@ use crate::plan::derive::update::{Deferred, deferred};
 use crate::plan::sheet::{Sheet, Untouched, untouched};
 use crate::plan::{Contents, Item, ItemState, Vdus};
 use crate::record::instance::InstantiationState;
+use crate::record::operation::Manner;
 use crate::record::{Journal, OperationState, Revision, Verb, names};
 use crate::view::show::{OperationLine, OperationSheet};
 use crate::view::tables::OperationRow;
@@ -174,7 +175,7 @@ async fn in_scope(
     let (loaded, observer) =
         futures::future::join(session.load(&revisions, &mut contents), session.observe(&revisions)).await;
     loaded?;
-    let items = plan_items(journal, &contents, &observer?)?;
+    let items = plan_items(journal, &contents, &observer?, &session.instance().id)?;
     let Some(target) = &journal.target else { return Ok((items, Vec::new(), Vec::new())) };
     let rest = untouched(target, &items, &Vdus::of(target, &contents));
     let waiting = deferred(target, &contents).map_err(CliError::new)?;
@@ -238,9 +239,14 @@ pub(crate) async fn retry(global: &Global, args: RetryArgs) -> Result<Exit, CliE
     let mut contents = Contents::default();
     let (loaded, observer) =
         futures::future::join(session.load(&revisions, &mut contents), session.observe(&revisions)).await;
-    loaded.map_err(CliError::from).map_err(|error| store_again(error, &operation))?;
+    if operation.operation.kubectl_vnf.verb == Verb::Terminate {
+        // Only names are needed to delete: a damaged package must not keep a VNF alive.
+        let _ = loaded;
+    } else {
+        loaded.map_err(CliError::from).map_err(|error| store_again(error, &operation))?;
+    }
     let observer = observer?;
-    let items = plan_items(&journal, &contents, &observer)?;
+    let items = plan_items(&journal, &contents, &observer, &session.instance().id)?;
     let target = journal.target.as_ref().or(journal.source.as_ref());
     let sheet = Sheet {
         verb: operation.operation.kubectl_vnf.verb,
@@ -266,8 +272,9 @@ pub(crate) async fn retry(global: &Global, args: RetryArgs) -> Result<Exit, CliE
         return Ok(Exit::Done);
     }
     let stop = stop_requests(&env.ui);
-    let taking = options(&args.change, stop.clone(), false, None);
-    let (operation, lock) = resume(&mut session, operation, &taking).await?;
+    let manner = operation.operation.kubectl_vnf.manner.clone();
+    let taking = options(&args.change, stop.clone(), manner.clone());
+    let (operation, lock) = resume(&mut session, &operation, &taking).await?;
     let operating = Operating {
         env: &env,
         session: &mut session,
@@ -276,10 +283,14 @@ pub(crate) async fn retry(global: &Global, args: RetryArgs) -> Result<Exit, CliE
         change: &args.change,
         asks: false,
         overwrite_drift: true,
-        one_by_one: false,
-        grace_seconds: None,
+        manner: manner.clone(),
     };
-    go_on(operating, operation, lock, stop).await
+    let exit = go_on(operating, operation, lock, stop).await?;
+    if exit == Exit::Done && manner.delete_record {
+        super::delete::remove(&env, &session).await?;
+        env.ui.out(&super::delete::line(&session.instance().vnf_instance_name));
+    }
+    Ok(exit)
 }
 
 /// A package that never got into the cluster cannot be read from there.
@@ -291,23 +302,25 @@ fn store_again(error: CliError, operation: &StoredOperation) -> CliError {
 pub(crate) async fn fail(global: &Global, args: FailArgs) -> Result<Exit, CliError> {
     let env = Env::connect(global).await?;
     let (mut session, operation) = unfinished(&env, &args.name, "fail").await?;
+    let options = Options {
+        timeout: std::time::Duration::from_secs(60),
+        manner: Manner::default(),
+        by: by(),
+        stop: tokio::sync::watch::channel(false).1,
+    };
+    // Under the lock, so that nothing moves any more while the cluster is compared with the revisions.
+    let (operation, lock) = resume(&mut session, &operation, &options).await?;
     let journal = operation.journal.clone();
     let revisions: Vec<&Revision> = journal.source.iter().chain(&journal.target).collect();
     let mut contents = Contents::default();
     let (loaded, observer) =
         futures::future::join(session.load(&revisions, &mut contents), session.observe(&revisions)).await;
-    loaded?;
-    let observer = observer?;
-    let found = reached(journal.source.as_ref(), journal.target.as_ref(), &contents, &observer.live())?;
-    let stop = tokio::sync::watch::channel(false).1;
-    let options = crate::engine::operation::Options {
-        timeout: std::time::Duration::from_secs(60),
-        one_by_one: false,
-        grace_seconds: None,
-        by: by(),
-        stop,
-    };
-    let (operation, lock) = resume(&mut session, operation, &options).await?;
+    if let Err(error) = loaded {
+        // Giving up must always be possible: what cannot be compared counts as it was before.
+        env.ui.err(&format!("! {}\n", printable_line(&CliError::from(error).message)));
+    }
+    let (source, target) = (journal.source.as_ref(), journal.target.as_ref());
+    let found = reached(source, target, &journal.scope, &contents, &observer?.live());
     let verb = operation.operation.kubectl_vnf.verb;
     let id = operation.operation.id.clone();
     give_up(&mut session, operation, lock, found).await?;

@@ -1,6 +1,7 @@
 //! What every changing verb does with its proposal: show the plan, check it, ask, carry it out, show the result.
 
 use super::env::{Env, by};
+use super::problems;
 use crate::cli::args::{Change, DryRun, Output, Progress};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::signal::stop_requests;
@@ -10,11 +11,11 @@ use crate::engine::lock::Lock;
 use crate::engine::observe::Observer;
 use crate::engine::operation::{Begun, Options, Proposal, begin, carry_out, plan_items};
 use crate::engine::outcome::Outcome;
-use crate::engine::precheck::{self, Checked, Problem};
+use crate::engine::precheck::{self, Checked};
 use crate::engine::session::{EngineError, Session};
 use crate::plan::Contents;
+use crate::record::operation::Manner;
 use crate::record::{OperationState, Verb};
-use crate::view::plan::{MissingKeyLine, PermissionLine};
 use crate::view::words::command_line;
 use crate::view::{Screen, plan as plan_view, progress, result as result_view};
 use serde::Serialize;
@@ -36,10 +37,8 @@ pub struct Operating<'a> {
     pub asks: bool,
     /// Other people's changes may be overwritten without asking.
     pub overwrite_drift: bool,
-    /// Workloads one after the other.
-    pub one_by_one: bool,
-    /// Grace period of deleted Pods in seconds.
-    pub grace_seconds: Option<u32>,
+    /// How it is run.
+    pub manner: Manner,
 }
 
 impl Operating<'_> {
@@ -52,10 +51,12 @@ impl Operating<'_> {
     pub async fn run(
         self,
         mut proposal: Proposal,
-        again: impl AsyncFn(&Session) -> Result<Proposal, EngineError>,
+        again: impl AsyncFn(&Session) -> Result<Proposal, CliError>,
     ) -> Result<(Exit, Option<Outcome>), CliError> {
         let env = self.env;
         let interactive = self.asks && !self.change.yes && env.ui.interactive();
+        // Only once there is something to stop: until then Ctrl-C simply ends the process.
+        let mut stop = None;
         loop {
             let sheet = &proposal.sheet;
             if self.change.dry_run == DryRun::Client {
@@ -103,10 +104,11 @@ impl Operating<'_> {
                     }
                 }
             }
-            let stop = stop_requests(&env.ui);
-            let options = options(self.change, stop, self.one_by_one, self.grace_seconds);
+            let stop = stop.get_or_insert_with(|| stop_requests(&env.ui)).clone();
+            let options = options(self.change, stop, self.manner.clone());
             let (events, receiver) = Events::channel();
-            match begin(self.session, proposal, self.contents, &options, async |session| again(session).await).await? {
+            let plan_again = async |session: &Session| again(session).await;
+            match begin(self.session, proposal, self.contents, self.observer, &options, plan_again).await? {
                 Begun::PlanChanged(now) => {
                     if !interactive {
                         return Err(CliError::new(format!(
@@ -118,12 +120,16 @@ impl Operating<'_> {
                     env.ui.err("! the cluster has changed since this plan was shown. The new plan:\n\n");
                     proposal = *now;
                 }
+                Begun::Stopped => {
+                    env.ui.err("Nothing was changed.\n");
+                    return Ok((Exit::Interrupted, None));
+                }
                 Begun::Ready(operation, lock) => {
                     let outcome = watched(env, self.change, (events, receiver), async |events| {
                         carry_out(self.session, *operation, lock, self.contents, self.observer, events, options).await
                     })
                     .await;
-                    let outcome = outcome?;
+                    let outcome = outcome.map_err(|error| unfinished(env, self.session, error))?;
                     return Ok((conclude(env, self.change, &outcome), Some(outcome)));
                 }
             }
@@ -133,7 +139,7 @@ impl Operating<'_> {
     /// Makes all pre-checks; problems are printed, all at once, and end the command.
     async fn check(&self, proposal: &Proposal) -> Result<Checked, CliError> {
         let env = self.env;
-        let items = plan_items(&proposal.journal, self.contents, self.observer)?;
+        let items = plan_items(&proposal.journal, self.contents, self.observer, &self.session.instance().id)?;
         let live = self.observer.live().clone();
         let question = precheck::Question {
             cluster: &env.cluster,
@@ -151,52 +157,7 @@ impl Operating<'_> {
         if problems.is_empty() {
             return Ok(checked);
         }
-        let screen = env.screen();
-        let mut keys = Vec::new();
-        let mut permissions = Vec::new();
-        let mut others = String::new();
-        let mark = crate::view::style::Mark::Failed.text(&screen).to_string();
-        for problem in &problems {
-            match problem {
-                Problem::Key { object, vdu, missing, file } => keys.push(MissingKeyLine {
-                    vdu: vdu.clone(),
-                    object: object.clone(),
-                    path: missing.path.clone(),
-                    config: crate::object::ObjectRef::new("v1", missing.kind.as_str(), None, &missing.name),
-                    key: missing.key.clone(),
-                    present: missing.present.clone(),
-                    did_you_mean: missing.did_you_mean.clone(),
-                    file: file.clone(),
-                }),
-                Problem::Permission { access, why } => {
-                    let sub = access.subresource.as_ref().map(|sub| format!("/{sub}")).unwrap_or_default();
-                    let place = access.namespace.as_ref().map(|ns| format!(" in {ns}")).unwrap_or_default();
-                    permissions.push(PermissionLine {
-                        rule: format!("{} {}{sub}{place}", access.verb, access.resource),
-                        why: why.clone(),
-                    });
-                }
-                Problem::Refused { object, file, error } => {
-                    let file = file.as_ref().map(|file| format!("   {file}")).unwrap_or_default();
-                    let error = crate::object::mask::printable(&error.to_string()).replace('\n', "\n    ");
-                    others.push_str(&format!("{mark} {object}{file}\n    {error}\n"));
-                }
-                Problem::Foreign { object, owner } => {
-                    others.push_str(&format!(
-                        "{mark} {object} exists and is not this instance's: it belongs to {owner}\n"
-                    ));
-                }
-            }
-        }
-        let mut text = String::new();
-        if !keys.is_empty() {
-            text.push_str(&plan_view::missing_keys(&keys, &screen));
-        }
-        if !permissions.is_empty() {
-            text.push_str(&plan_view::missing_permissions(&permissions, &screen));
-        }
-        text.push_str(&others);
-        env.ui.err(&format!("{text}\n"));
+        env.ui.err(&format!("{}\n", problems::render(&problems, &env.screen())));
         let sheet = &proposal.sheet;
         let count = crate::view::words::count(problems.len(), "problem");
         Err(CliError::new(format!("{} of {} refused: {count}, nothing was written", sheet.verb, sheet.name)))
@@ -214,11 +175,12 @@ pub async fn go_on(
     stop: watch::Receiver<bool>,
 ) -> Result<Exit, CliError> {
     let Operating { env, session, contents, observer, change, .. } = operating;
-    let options = options(change, stop, operating.one_by_one, operating.grace_seconds);
+    let options = options(change, stop, operating.manner);
     let outcome = watched(env, change, Events::channel(), async |events| {
         carry_out(session, operation, lock, contents, observer, events, options).await
     });
-    Ok(conclude(env, change, &outcome.await?))
+    let outcome = outcome.await.map_err(|error| unfinished(env, session, error))?;
+    Ok(conclude(env, change, &outcome))
 }
 
 /// Runs something that sends events, and prints them as they come.
@@ -237,8 +199,20 @@ async fn watched<T>(
 }
 
 /// The engine's options from the user's flags.
-pub fn options(change: &Change, stop: watch::Receiver<bool>, one_by_one: bool, grace_seconds: Option<u32>) -> Options {
-    Options { timeout: change.timeout, one_by_one, grace_seconds, by: by(), stop }
+pub fn options(change: &Change, stop: watch::Receiver<bool>, manner: Manner) -> Options {
+    Options { timeout: change.timeout, manner, by: by(), stop }
+}
+
+/// An error after the first write: the operation stands unfinished, and there are ways out.
+fn unfinished(env: &Env, session: &Session, error: EngineError) -> CliError {
+    let name = &session.instance().vnf_instance_name;
+    let verb = session.instance().open_operation().map_or(Verb::Update, |operation| operation.verb);
+    let mut error = CliError { exit: Exit::Unfinished, ..CliError::from(error) };
+    error.hints.push("The operation's end could not be written. Go on with one of these:".into());
+    for (command, what) in ways_out(verb, name, &env.screen()) {
+        error.hints.push(format!("  {command}   {what}"));
+    }
+    error
 }
 
 /// Prints events as they come.

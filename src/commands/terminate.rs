@@ -1,16 +1,19 @@
 //! `terminate`: every object of the VNF deleted, and waited for until it is gone.
 
-use super::delete::{Removed, remove};
+use super::delete::{line, remove};
 use super::env::{Env, new_id};
 use super::operate::Operating;
 use crate::cli::args::{Change, DryRun, Global};
 use crate::cli::error::{CliError, Exit};
 use crate::engine::operation::Proposal;
-use crate::engine::session::{EngineError, Session, snapshot};
+use crate::engine::session::{Session, snapshot};
+use crate::object::ObjectRef;
+use crate::object::mask::printable_line;
+use crate::plan::order::holds_data;
 use crate::plan::sheet::Sheet;
 use crate::plan::{Contents, Inputs, items};
-use crate::record::operation::RecordChange;
-use crate::record::{Journal, Scope, Verb};
+use crate::record::operation::{Manner, RecordChange};
+use crate::record::{Journal, Revision, Scope, Verb};
 use serde_json::json;
 use std::time::Duration;
 
@@ -45,8 +48,8 @@ pub(crate) async fn run(global: &Global, args: TerminateArgs) -> Result<Exit, Cl
     session.require_free()?;
     let Some(current) = session.instance().current().cloned() else {
         if args.delete && args.change.dry_run == DryRun::None {
-            let removed = remove(&env, &session).await?;
-            env.ui.out(&removed.line(&session.instance().vnf_instance_name));
+            remove(&env, &session).await?;
+            env.ui.out(&line(&session.instance().vnf_instance_name));
             return Ok(Exit::Done);
         }
         let name = &session.instance().vnf_instance_name;
@@ -57,15 +60,16 @@ pub(crate) async fn run(global: &Global, args: TerminateArgs) -> Result<Exit, Cl
     // A package that is damaged must not keep a VNF from being terminated: only names are needed.
     let (loaded, observer) =
         futures::future::join(session.load(&[&current], &mut contents), session.observe(&[&current])).await;
-    loaded?;
+    if let Err(error) = loaded {
+        env.ui.err(&format!("! {}\n", printable_line(&CliError::from(error).message)));
+    }
     let observer = observer?;
     let operation_id = new_id();
     let propose = |session: &Session| -> Result<Proposal, CliError> {
         let instance = session.instance();
         let current = super::update::require_current(instance)?.clone();
         let live = observer.live();
-        let scope =
-            Scope { delete: current.objects.iter().map(|state| state.reference.clone()).collect(), ..Scope::default() };
+        let scope = Scope { delete: deleted(&current).cloned().collect(), ..Scope::default() };
         let journal = Journal {
             snapshot: snapshot(&current, &live),
             source: Some(current.clone()),
@@ -80,8 +84,9 @@ pub(crate) async fn run(global: &Global, args: TerminateArgs) -> Result<Exit, Cl
             snapshot: &journal.snapshot,
             contents: &contents,
             live: &live,
+            instance_id: &session.instance().id,
         })?;
-        let mut notes = Vec::new();
+        let mut notes: Vec<String> = kept(&current).map(|object| format!("{object} holds data and is kept")).collect();
         notes.push(match (args.force, args.grace_period) {
             (true, _) => "forceful: Pods get no time to end".to_owned(),
             (_, Some(grace)) => format!("graceful: each Pod gets {} s to end", grace.as_secs()),
@@ -132,14 +137,22 @@ pub(crate) async fn run(global: &Global, args: TerminateArgs) -> Result<Exit, Cl
         change: &args.change,
         asks: true,
         overwrite_drift: true,
-        one_by_one: false,
-        grace_seconds,
+        manner: Manner { grace_seconds, delete_record: args.delete, ..Manner::default() },
     };
-    let again = async |session: &Session| propose(session).map_err(|_| EngineError::changed(session));
+    let again = async |session: &Session| propose(session);
     let (exit, outcome) = operating.run(proposal, again).await?;
     if args.delete && exit == Exit::Done && outcome.is_some() {
-        let removed: Removed = remove(&env, &session).await?;
-        env.ui.out(&removed.line(&session.instance().vnf_instance_name));
+        remove(&env, &session).await?;
+        env.ui.out(&line(&session.instance().vnf_instance_name));
     }
     Ok(exit)
+}
+
+/// What is deleted, and what is kept for the data in it.
+fn deleted(current: &Revision) -> impl Iterator<Item = &ObjectRef> {
+    current.objects.iter().map(|state| &state.reference).filter(|object| !holds_data(object))
+}
+
+fn kept(current: &Revision) -> impl Iterator<Item = &ObjectRef> {
+    current.objects.iter().map(|state| &state.reference).filter(|object| holds_data(object))
 }

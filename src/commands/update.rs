@@ -8,12 +8,12 @@ use crate::cli::args::{Change, Global};
 use crate::cli::error::{CliError, Exit};
 use crate::engine::observe::Observer;
 use crate::engine::operation::Proposal;
-use crate::engine::session::{EngineError, Session, snapshot};
+use crate::engine::session::{Session, snapshot};
 use crate::plan::derive::update::{self, Refusal};
 use crate::plan::sheet::{ConfigRule, RecordLine, Sheet, down, untouched};
 use crate::plan::{Contents, Inputs, Vdus, drift, items};
-use crate::record::operation::RecordChange;
-use crate::record::{Instance, Journal, PackageId, Revision, Verb};
+use crate::record::operation::{Manner, RecordChange};
+use crate::record::{Instance, Journal, PackageId, Revision, Scope, Verb};
 use crate::view::plan as plan_view;
 use serde_json::{Value, json};
 
@@ -75,10 +75,9 @@ pub(crate) async fn run(global: &Global, args: UpdateArgs) -> Result<Exit, CliEr
         change: &args.change,
         asks: true,
         overwrite_drift: args.overwrite_drift,
-        one_by_one: args.one_by_one,
-        grace_seconds: None,
+        manner: Manner { one_by_one: args.one_by_one, ..Manner::default() },
     };
-    let again = async |session: &Session| prepared.propose(&env, session).map_err(|_| EngineError::changed(session));
+    let again = async |session: &Session| prepared.propose(&env, session);
     let (exit, _) = operating.run(proposal, again).await?;
     Ok(exit)
 }
@@ -132,6 +131,11 @@ impl Asked {
             package_path: package.map(ToOwned::to_owned),
             notes,
         })
+    }
+
+    /// Whether the VNF itself is to be changed: a package is named, or config files of the one in force.
+    fn moves_content(&self) -> bool {
+        self.package_path.is_some() || self.config_paths.is_some()
     }
 
     /// The record's new attributes, merged; what stays equal is left out.
@@ -256,22 +260,33 @@ impl Prepared {
             .contents
             .package(&self.package.digest)
             .ok_or_else(|| CliError::new(format!("package sha256:{} is not at hand", self.package.short_digest())))?;
-        let request = update::Request {
-            current,
-            package,
-            package_id: self.package.clone(),
-            config_paths: self.asked.config_paths.as_deref(),
-            contents: &self.contents,
-            number: instance.kubectl_vnf.last_revision + 1,
-            operation_id: &self.operation_id,
-            time: env.cluster.now(),
-        };
-        let derived = update::update(&request).map_err(|refusal| self.refused(env, instance, refusal))?;
+        let record = self.asked.record_change(instance);
         let live = self.observer.live();
-        let (target, scope) = update::scope(current, derived, &self.contents, &live)?;
+        let number = instance.kubectl_vnf.last_revision + 1;
+        let (target, scope) = if !self.asked.moves_content() && !record.is_empty() {
+            // A rename alone touches no workload.
+            (current.clone(), Scope::default())
+        } else {
+            let request = update::Request {
+                current,
+                package,
+                package_id: self.package.clone(),
+                config_paths: self.asked.config_paths.as_deref(),
+                contents: &self.contents,
+                number,
+                operation_id: &self.operation_id,
+                time: env.cluster.now(),
+            };
+            let derived = if self.asked.moves_content() {
+                update::update(&request).map_err(|refusal| self.refused(env, instance, refusal))?
+            } else {
+                update::as_it_is(&request)
+            };
+            let restore = derived.config.is_empty() && self.package.digest == current.package.digest;
+            update::scope(current, derived, &self.contents, &live, restore)?
+        };
         let deferred = update::deferred(&target, &self.contents).map_err(|r| self.refused(env, instance, r))?;
         let drift = drift::overwritten(current, &target, &scope, &self.contents, &live)?;
-        let record = self.asked.record_change(instance);
         let journal = Journal {
             source: Some(current.clone()),
             snapshot: snapshot(current, &live),
@@ -286,6 +301,7 @@ impl Prepared {
             snapshot: &journal.snapshot,
             contents: &self.contents,
             live: &live,
+            instance_id: &instance.id,
         })?;
         let vdus = Vdus::of(&target, &self.contents);
         let sheet = Sheet {

@@ -8,25 +8,26 @@ use super::evidence;
 use super::failure::{Cause, Failure};
 use super::lock::Lock;
 use super::observe::Observer;
-use crate::cluster::{Cluster, ClusterError, DeleteHow, Eviction, Propagation, Run};
+use super::tenants;
+use crate::cluster::{Cluster, ClusterError, DeleteHow, Eviction, PARALLEL_REQUESTS, Propagation, Run};
 use crate::object::health::{self, Readiness};
 use crate::object::mask::Mask;
-use crate::object::pod::{is_ready, terminating};
+use crate::object::pod::{Snapshot, active, is_ready, terminating};
 use crate::object::trouble::patience::Patient;
 use crate::object::workload::{WorkloadKind, marker_of_pod};
 use crate::object::{ObjectRef, text, uid};
 use crate::plan::content::{Owner, owner};
-use crate::plan::order::Phase;
-use crate::plan::{Contents, Item, ItemState, Live, Step, drift, live_images, patch, ready};
+use crate::plan::order::{Phase, is_custom};
+use crate::plan::{Contents, Item, ItemState, Live, Step, drift, patch, ready};
 use crate::record::{Journal, ObjectState, Verb};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::future::Future;
-use std::sync::Mutex;
+use std::sync::OnceLock;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 /// How long others may go on once one item has failed: enough to say how they ended, not enough to keep a user
@@ -72,39 +73,34 @@ pub struct Work<'a> {
     pub one_by_one: bool,
 }
 
-/// How it went.
-#[derive(Debug, Default)]
-pub struct Report {
-    /// What went wrong; empty: all items are done.
-    pub failures: Vec<Failure>,
-    /// Images that the API server made of those written, by object and container.
-    pub became: BTreeMap<ObjectRef, BTreeMap<String, String>>,
-}
-
 /// What the tasks of one execution share.
 struct Shared {
     /// Turns true when another item has failed and the others have had their time.
     halt: watch::Sender<bool>,
     /// Turns true with the first failure: nothing new is started.
     failed: watch::Sender<bool>,
-    became: Mutex<BTreeMap<ObjectRef, BTreeMap<String, String>>>,
+    /// One for each write under way: the lock is checked when a write can go out at once, not while it queues.
+    slots: Semaphore,
 }
 
 struct Task<'a> {
     work: &'a Work<'a>,
     shared: &'a Shared,
     item: &'a Item,
+    /// A bare Pod at the moment of its patch: what its restart is proven against.
+    patched: OnceLock<Snapshot>,
 }
 
-/// Carries out the items.
-pub async fn execute(work: &Work<'_>, items: &[Item]) -> Report {
+/// Carries out the items. What went wrong is returned; nothing: all items are done.
+pub async fn execute(work: &Work<'_>, items: &[Item]) -> Vec<Failure> {
     let shared = Shared {
         halt: watch::Sender::new(false),
         failed: watch::Sender::new(false),
-        became: Mutex::new(BTreeMap::new()),
+        slots: Semaphore::new(PARALLEL_REQUESTS),
     };
     let mut failures = Vec::new();
-    let tasks: Vec<Task<'_>> = items.iter().map(|item| Task { work, shared: &shared, item }).collect();
+    let tasks: Vec<Task<'_>> =
+        items.iter().map(|item| Task { work, shared: &shared, item, patched: OnceLock::new() }).collect();
     let (deletions, others): (Vec<&Task<'_>>, Vec<&Task<'_>>) =
         tasks.iter().partition(|task| task.item.step == Step::Delete);
     // What others need is written first; who reads it, or acts on it, comes together in the end.
@@ -116,7 +112,11 @@ pub async fn execute(work: &Work<'_>, items: &[Item]) -> Report {
         });
         run(all, &shared, &mut failures).await;
         if !failures.is_empty() {
-            return report(failures, shared);
+            return failures;
+        }
+        if phase == Phase::Ground {
+            // Kinds that were not served a moment ago are now.
+            work.cluster.forget_discovery().await;
         }
     }
     let last = others.iter().filter(|task| task.item.phase >= Phase::Support);
@@ -134,18 +134,17 @@ pub async fn execute(work: &Work<'_>, items: &[Item]) -> Report {
     } else {
         run(last, &shared, &mut failures).await;
     }
+    let (custom, others): (Vec<&Task<'_>>, Vec<&Task<'_>>) =
+        deletions.into_iter().partition(|task| is_custom(&task.item.object));
+    run(custom.iter().map(|task| task.delete_item()), &shared, &mut failures).await;
     for phase in [Phase::Guards, Phase::Workloads, Phase::Support, Phase::Rules, Phase::Ground] {
         if !failures.is_empty() {
             break;
         }
-        let of_phase = deletions.iter().filter(|task| task.item.phase == phase);
+        let of_phase = others.iter().filter(|task| task.item.phase == phase);
         run(of_phase.map(|task| task.delete_item()), &shared, &mut failures).await;
     }
-    report(failures, shared)
-}
-
-fn report(failures: Vec<Failure>, shared: Shared) -> Report {
-    Report { failures, became: shared.became.into_inner().unwrap_or_default() }
+    failures
 }
 
 /// Runs tasks in parallel; after the first failure the others have [`AFTER_FAILURE`] to come to an end.
@@ -264,16 +263,33 @@ impl Task<'_> {
             _ => None,
         };
         let generation = self.work.observer.live().get(object).map_or(0, generation);
+        if WorkloadKind::of(object).is_none() {
+            let ready =
+                self.work.observer.live().get(object).is_some_and(|found| health::object_ready(found).is_ready());
+            if ready {
+                return Ok(());
+            }
+            let follow = self.work.observer.follow_kind(self.work.cluster, object).await;
+            follow.map_err(|error| self.fail(error))?;
+        }
+        if matches!(self.item.step, Step::RollOut { .. }) && object.kind == "StatefulSet" {
+            self.free_stuck_pods(generation).await?;
+        }
         let done = self
             .until(|live| {
                 let Some(found) = live.get(object) else { return Look::Wait("it is not there".into()) };
-                let before = self.work.journal.snapshot.get(&object.name).filter(|b| b.snapshot.uid == uid(found));
-                let readiness = match (restarted.is_empty(), before) {
-                    (false, Some(before)) => health::pod_restarted(found, &before.snapshot, &restarted, generation),
+                let before = self.work.journal.snapshot.get(&object.name).map(|before| &before.snapshot);
+                let before = before.filter(|before| before.uid == uid(found));
+                // What the patch found is the better witness: the old container may have restarted by itself before.
+                let witness = self.patched.get().filter(|patched| patched.uid == uid(found)).or(before);
+                let readiness = match witness {
+                    Some(witness) if !restarted.is_empty() => {
+                        health::pod_restarted(found, witness, &restarted, generation)
+                    }
                     _ => ready(live, object, found, marker),
                 };
                 match readiness {
-                    Readiness::Ready => Look::Done(summary(live, object, before.map(|b| &b.snapshot))),
+                    Readiness::Ready => Look::Done(summary(live, object, before)),
                     Readiness::Waiting(why) => Look::Wait(why),
                     Readiness::Failed(why) => Look::Fail(why),
                 }
@@ -283,6 +299,40 @@ impl Task<'_> {
             self.tell(EventKind::Done(done));
         }
         Ok(())
+    }
+
+    /// A StatefulSet waits for ever for a broken Pod of an earlier revision before it replaces it (the "forced
+    /// rollback" of Kubernetes' documentation): such Pods are deleted, and come back new.
+    async fn free_stuck_pods(&self, generation: i64) -> Result<(), Failure> {
+        let object = &self.item.object;
+        let marker = self.marker();
+        let mut deleted: BTreeSet<String> = BTreeSet::new();
+        loop {
+            self.until(|live| match live.get(object) {
+                Some(found) if observed(found) >= generation => Look::Done(String::new()),
+                _ => Look::Wait("its controller has not seen the new template yet".into()),
+            })
+            .await?;
+            let stuck: Vec<Value> = {
+                let live = self.work.observer.live();
+                let Some(found) = live.get(object) else { return Ok(()) };
+                let old = |pod: &&Value| {
+                    active(pod)
+                        && !is_ready(pod)
+                        && marker_of_pod(pod) != marker
+                        && !health::below_partition(found, pod)
+                        && !deleted.contains(uid(pod))
+                };
+                live.pods_of(object).into_iter().filter(old).cloned().collect()
+            };
+            if stuck.is_empty() {
+                return Ok(());
+            }
+            for pod in &stuck {
+                self.delete_pod(pod).await?;
+                deleted.insert(uid(pod).to_owned());
+            }
+        }
     }
 
     fn desired(&self) -> Result<Value, Failure> {
@@ -297,8 +347,12 @@ impl Task<'_> {
     {
         let mut pauses = RETRIES.iter();
         loop {
+            // Never closed, so there always is a permit in the end.
+            let slot = self.shared.slots.acquire().await.ok();
             self.work.lock.check().await?;
-            match request().await {
+            let answer = request().await;
+            drop(slot);
+            match answer {
                 Err(error) if error.is_transient() => match pauses.next() {
                     Some(pause) => tokio::time::sleep(*pause).await,
                     None => return Err(error.into()),
@@ -315,7 +369,6 @@ impl Task<'_> {
             let result = self.write(|| self.work.cluster.create(&desired, Run::Real)).await;
             match result {
                 Ok(created) => {
-                    self.note_images(&created);
                     self.work.observer.put(created);
                     self.tell(EventKind::Written("created".into()));
                     return Ok(());
@@ -373,8 +426,7 @@ impl Task<'_> {
         }
         let affected = self.work.journal.scope.affected(&self.item.object);
         let images = affected.map(crate::plan::changed_images).unwrap_or_default();
-        let patched = self.patch(patch, |live| patch::workload(kind, live, &images, self.marker())).await?;
-        self.note_images(&patched);
+        self.patch(patch, |live| patch::workload(kind, live, &images, self.marker())).await?;
         self.tell(EventKind::Written(self.what()));
         Ok(())
     }
@@ -391,22 +443,6 @@ impl Task<'_> {
             })
             .collect();
         if images.is_empty() { "restart marker set".into() } else { images.join(", ") }
-    }
-
-    /// Remembers what the API server made of an image.
-    fn note_images(&self, written: &Value) {
-        let Some(state) = self.state() else { return };
-        let Ok(content) = self.work.contents.content(state) else { return };
-        let live = live_images(written);
-        let rewritten: BTreeMap<String, String> = live_images(&content)
-            .into_iter()
-            .filter_map(|(name, wanted)| live.get(&name).filter(|became| **became != wanted).map(|b| (name, b.clone())))
-            .collect();
-        if !rewritten.is_empty()
-            && let Ok(mut became) = self.shared.became.lock()
-        {
-            became.insert(self.item.object.clone(), rewritten);
-        }
     }
 
     async fn restart_in_place(&self, mark: &[Value], images: &[Value], refresh_mounts: bool) -> Result<(), Failure> {
@@ -427,7 +463,8 @@ impl Task<'_> {
         } else {
             self.patch(&[images, mark].concat(), again).await?
         };
-        self.note_images(&patched);
+        // The first one counts: what a repeated request returns may have restarted already.
+        let _ = self.patched.set(Snapshot::of(&patched));
         self.tell(EventKind::Written(self.what()));
         Ok(())
     }
@@ -448,72 +485,61 @@ impl Task<'_> {
         let generation = self.work.observer.live().get(object).map_or(0, generation);
         // A controller that has not seen the new template yet would replace a Pod by another old one.
         self.until(|live| match live.get(object) {
-            Some(found) if found["status"]["observedGeneration"].as_i64().unwrap_or(0) >= generation => {
-                Look::Done(String::new())
-            }
+            Some(found) if observed(found) >= generation => Look::Done(String::new()),
             _ => Look::Wait("its controller has not seen the new template yet".into()),
         })
         .await?;
-        loop {
-            let next = self.next_pod(|pod| marker_of_pod(pod) != marker);
-            let Some((pod, serving)) = next else { return Ok(()) };
-            self.replace_pod(&pod, serving).await?;
-        }
+        self.replace_pods(|pod| marker_of_pod(pod) != marker).await
     }
 
-    /// Replaces the named Pods one at a time.
+    /// Replaces the named Pods.
     async fn respawn(&self, pods: &[String]) -> Result<(), Failure> {
-        loop {
-            let next = self.next_pod(|pod| pods.iter().any(|old| old == uid(pod)));
-            let Some((pod, serving)) = next else { return Ok(()) };
-            self.replace_pod(&pod, serving).await?;
-        }
+        self.replace_pods(|pod| pods.iter().any(|old| old == uid(pod))).await
     }
 
-    /// The next Pod to be replaced, those first that do not serve anyway.
-    fn next_pod(&self, old: impl Fn(&Value) -> bool) -> Option<(Value, bool)> {
-        let live = self.work.observer.live();
-        let mut pods: Vec<&Value> =
-            live.pods_of(&self.item.object).into_iter().filter(|pod| old(pod) && !terminating(pod)).collect();
-        pods.sort_by_key(|pod| is_ready(pod));
-        pods.first().map(|pod| ((*pod).clone(), is_ready(pod)))
-    }
-
-    /// Replaces one Pod: a serving one only while all others serve, and through the Eviction API, so that disruption
-    /// budgets hold; one that does not serve by deletion, since a budget would protect it for ever.
-    async fn replace_pod(&self, pod: &Value, serving: bool) -> Result<(), Failure> {
-        let Some(reference) = ObjectRef::of(pod) else { return Ok(()) };
-        let id = uid(pod).to_owned();
+    /// Replaces the old ones of the workload's Pods. Those that do not serve are deleted at once: a disruption budget
+    /// would protect them for ever. Those that serve go one at a time, each only while as many serve as when it all
+    /// began, and through the Eviction API, so that disruption budgets hold.
+    async fn replace_pods(&self, old: impl Fn(&Value) -> bool) -> Result<(), Failure> {
         let object = &self.item.object;
-        if serving {
-            self.until(|live| match live.get(object).map(|found| ready(live, object, found, None)) {
-                Some(Readiness::Ready) => Look::Done(String::new()),
-                Some(Readiness::Waiting(why)) => Look::Wait(why),
-                Some(Readiness::Failed(why)) => Look::Fail(why),
-                None => Look::Wait("it is not there".into()),
+        let (serving, idle, count) = {
+            let live = self.work.observer.live();
+            let pods: Vec<&Value> = live.pods_of(object).into_iter().filter(|pod| active(pod)).collect();
+            let (serving, idle): (Vec<&Value>, Vec<&Value>) =
+                pods.iter().filter(|pod| old(pod)).partition(|pod| is_ready(pod));
+            let count = pods.iter().filter(|pod| is_ready(pod)).count();
+            let cloned = |pods: Vec<&Value>| pods.into_iter().cloned().collect::<Vec<_>>();
+            (cloned(serving), cloned(idle), count)
+        };
+        for pod in &idle {
+            self.delete_pod(pod).await?;
+        }
+        for pod in &serving {
+            self.until(|live| serves_as_before(live, object, count)).await?;
+            let Some(reference) = ObjectRef::of(pod) else { continue };
+            self.evict(&reference, uid(pod)).await?;
+            self.tell(EventKind::Written(format!("Pod {} is being replaced", reference.name)));
+            self.until(|live| match live.get(&reference) {
+                Some(found) if uid(found) == uid(pod) && !terminating(found) => {
+                    Look::Wait(format!("Pod {} is leaving", reference.name))
+                }
+                _ => Look::Done(String::new()),
             })
             .await?;
-            self.evict(&reference, &id).await?;
-        } else {
-            let how = DeleteHow { uid: Some(id.clone()), propagation: Propagation::Background, ..DeleteHow::default() };
-            match self.write(|| self.work.cluster.delete(&reference, &how)).await {
-                Ok(_) => {}
-                Err(Cause::Cluster(error)) if error.is_conflict() => {}
-                Err(cause) => return Err(self.fail(cause)),
-            }
         }
-        self.tell(EventKind::Written(format!("Pod {} is being replaced", reference.name)));
-        self.until(|live| {
-            let leaving = live.get(&reference).is_none_or(|found| uid(found) != id || terminating(found));
-            let readiness = live.get(object).map(|found| ready(live, object, found, None));
-            match readiness {
-                Some(Readiness::Ready) if leaving => Look::Done(String::new()),
-                Some(Readiness::Failed(why)) => Look::Fail(why),
-                Some(Readiness::Waiting(why)) => Look::Wait(why),
-                _ => Look::Wait(format!("Pod {} is leaving", reference.name)),
-            }
-        })
-        .await?;
+        self.until(|live| serves_as_before(live, object, count)).await?;
+        Ok(())
+    }
+
+    async fn delete_pod(&self, pod: &Value) -> Result<(), Failure> {
+        let Some(reference) = ObjectRef::of(pod) else { return Ok(()) };
+        let how =
+            DeleteHow { uid: Some(uid(pod).to_owned()), propagation: Propagation::Background, ..DeleteHow::default() };
+        match self.write(|| self.work.cluster.delete(&reference, &how)).await {
+            Ok(_) => self.tell(EventKind::Written(format!("Pod {} is being replaced", reference.name))),
+            Err(Cause::Cluster(error)) if error.is_conflict() => {}
+            Err(cause) => return Err(self.fail(cause)),
+        }
         Ok(())
     }
 
@@ -556,6 +582,13 @@ impl Task<'_> {
         if owner(&live, self.work.instance_id) != Owner::This {
             self.tell(EventKind::Done("is not this instance's any more: left alone".into()));
             return Ok(());
+        }
+        if self.item.phase == Phase::Ground {
+            let tenant = tenants::foreign(self.work.cluster, &live, self.work.instance_id).await;
+            if let Some(tenant) = tenant.map_err(|error| self.fail(error))? {
+                self.tell(EventKind::Done(format!("left alone: {tenant} lives in it and is not this instance's")));
+                return Ok(());
+            }
         }
         self.delete_and_wait(uid(&live)).await?;
         self.tell(EventKind::Done("deleted".into()));
@@ -717,6 +750,16 @@ impl Task<'_> {
     }
 }
 
+/// Whether as many of the workload's Pods serve as did before, or as many as it wants by now.
+fn serves_as_before(live: &Live, object: &ObjectRef, before: usize) -> Look {
+    let Some(found) = live.get(object) else { return Look::Wait("it is not there".into()) };
+    let kind = WorkloadKind::of(object).unwrap_or(WorkloadKind::ReplicaSet);
+    let wanted = usize::try_from(health::wanted_pods(found, kind)).unwrap_or(usize::MAX);
+    let due = before.min(wanted);
+    let ready = live.pods_of(object).into_iter().filter(|pod| active(pod) && is_ready(pod)).count();
+    if ready >= due { Look::Done(String::new()) } else { Look::Wait(format!("{ready} of {due} ready")) }
+}
+
 /// What a look at the live objects says.
 enum Look {
     /// Done, and in what state.
@@ -725,6 +768,10 @@ enum Look {
     Wait(String),
     /// Never by waiting, and why.
     Fail(String),
+}
+
+fn observed(object: &Value) -> i64 {
+    object["status"]["observedGeneration"].as_i64().unwrap_or(0)
 }
 
 fn generation(object: &Value) -> i64 {
@@ -741,7 +788,7 @@ fn finalizers(object: &Value) -> String {
 }
 
 /// `ready 1/1`, and for a Pod that stayed how its restart count moved.
-fn summary(live: &Live, object: &ObjectRef, before: Option<&crate::object::pod::Snapshot>) -> String {
+fn summary(live: &Live, object: &ObjectRef, before: Option<&Snapshot>) -> String {
     let pods = live.pods_of(object);
     if WorkloadKind::of(object).is_none() {
         return "ready".into();
@@ -750,14 +797,9 @@ fn summary(live: &Live, object: &ObjectRef, before: Option<&crate::object::pod::
     let ready = active.iter().filter(|pod| is_ready(pod)).count();
     let mut text = format!("ready {ready}/{}", active.len());
     if let (Some(before), [pod]) = (before, pods.as_slice()) {
-        let restarts = |snapshot: &crate::object::pod::Snapshot| -> u64 {
-            snapshot.containers.values().map(|container| container.restarts).sum()
-        };
-        text.push_str(&format!(
-            ", restarts {} -> {}",
-            restarts(before),
-            restarts(&crate::object::pod::Snapshot::of(pod))
-        ));
+        let restarts =
+            |snapshot: &Snapshot| -> u64 { snapshot.containers.values().map(|container| container.restarts).sum() };
+        text.push_str(&format!(", restarts {} -> {}", restarts(before), restarts(&Snapshot::of(pod))));
     }
     text
 }
@@ -765,7 +807,7 @@ fn summary(live: &Live, object: &ObjectRef, before: Option<&crate::object::pod::
 /// Why a guarded patch was refused, with the field's last writer. Values of a Secret are not told.
 fn changed(object: &ObjectRef, live: &Value, path: &str, expected: &Value, found: &Value) -> Cause {
     let tell = |value: &Value| match value {
-        _ if object.kind == "Secret" && path.contains("/data/") => "another value".to_owned(),
+        _ if object.kind == "Secret" && !path.starts_with("/metadata/") => "another value".to_owned(),
         Value::Null => "absent".to_owned(),
         Value::String(text) if text.len() > 60 => format!("another value ({} bytes)", text.len()),
         Value::String(text) => text.clone(),
@@ -776,15 +818,13 @@ fn changed(object: &ObjectRef, live: &Value, path: &str, expected: &Value, found
         Some(container) => format!("image of {container}"),
         None => path.rsplit('/').next().unwrap_or(path).replace("~1", "/"),
     };
-    let key = container.map(|name| format!("k:{{\"name\":\"{name}\"}}")).unwrap_or_default();
-    let data = format!("f:{field}");
-    let (by, _) = drift::who(
-        live,
-        &[
-            &["f:data", &data],
-            &["f:spec", "f:containers", &key, "f:image"],
-            &["f:spec", "f:template", "f:spec", "f:containers", &key, "f:image"],
-        ],
-    );
+    let writer = match (container, WorkloadKind::of(object)) {
+        (Some(container), Some(kind)) => drift::image_writer(kind, live, container),
+        _ => drift::key_writer(live, &field),
+    };
+    let by = match writer {
+        drift::Writer::Foreign(manager, _) => Some(manager),
+        drift::Writer::Ours | drift::Writer::Unknown => None,
+    };
     Cause::Changed { field, expected: tell(expected), found: tell(found), by }
 }

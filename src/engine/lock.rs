@@ -73,6 +73,8 @@ struct State {
 
 /// Purpose of the holder, as an annotation of the Lease.
 const PURPOSE: &str = "kubectl-vnf/purpose";
+/// Annotation with a random id of the holding process: user, host and pid can be the same in two containers.
+const TOKEN: &str = "kubectl-vnf/holder-token";
 
 /// Who holds the lock of an instance at this moment; `None`: nobody, or it has run out.
 ///
@@ -130,7 +132,7 @@ impl Lock {
                 "name": reference.name,
                 "namespace": namespace,
                 "labels": {MANAGED_BY: MANAGER, names::INSTANCE: instance_id},
-                "annotations": {PURPOSE: purpose},
+                "annotations": {PURPOSE: purpose, TOKEN: uuid::Uuid::new_v4().to_string()},
                 "ownerReferences": [owner_reference(record)],
             },
             "spec": {
@@ -222,33 +224,36 @@ impl Drop for Lock {
 
 impl Shared {
     async fn renew(&self, state: &mut State) -> Result<(), LockError> {
-        let renewed = SystemTime::now();
-        let mut lease = state.lease.clone();
-        lease["spec"]["renewTime"] = micro_time(self.cluster.now()).into();
-        if let Some(metadata) = lease["metadata"].as_object_mut() {
-            metadata.remove("managedFields");
-        }
-        match self.cluster.replace(&lease).await {
-            Ok(written) => {
-                state.lease = written;
-                state.renewed = renewed;
-                Ok(())
+        // Twice: a renewal whose answer got lost has moved the version, and the Lease is still ours.
+        for _ in 0..2 {
+            let renewed = SystemTime::now();
+            let mut lease = state.lease.clone();
+            lease["spec"]["renewTime"] = micro_time(self.cluster.now()).into();
+            if let Some(metadata) = lease["metadata"].as_object_mut() {
+                metadata.remove("managedFields");
             }
-            Err(error) if error.is_conflict() || error.is_not_found() => {
-                let now = self.cluster.get(&self.reference).await?;
-                let holder = now.as_ref().and_then(|lease| text(lease, "/spec/holderIdentity"));
-                if let (Some(now), true) = (&now, holder == text(&state.lease, "/spec/holderIdentity")) {
-                    // A renewal whose answer got lost has moved the version: it is still ours.
-                    state.lease = now.clone();
+            match self.cluster.replace(&lease).await {
+                Ok(written) => {
+                    state.lease = written;
                     state.renewed = renewed;
                     return Ok(());
                 }
-                let by = holder.unwrap_or("somebody").to_owned();
-                state.lost = Some(by.clone());
-                Err(LockError::Lost(by))
+                Err(error) if error.is_conflict() || error.is_not_found() => {}
+                Err(error) => return Err(error.into()),
             }
-            Err(error) => Err(error.into()),
+            let now = self.cluster.get(&self.reference).await?;
+            let token = |lease: &Value| lease["metadata"]["annotations"][TOKEN].clone();
+            match now {
+                Some(now) if uid(&now) == uid(&state.lease) && token(&now) == token(&state.lease) => state.lease = now,
+                now => {
+                    let holder = now.as_ref().and_then(|lease| text(lease, "/spec/holderIdentity"));
+                    let by = holder.unwrap_or("somebody").to_owned();
+                    state.lost = Some(by.clone());
+                    return Err(LockError::Lost(by));
+                }
+            }
         }
+        Err(LockError::Lost("somebody".into()))
     }
 }
 

@@ -4,6 +4,7 @@
 //! - [`precheck`]: what can be known to go wrong before the first write;
 //! - [`operation`]: lock, record, execute, verify, record: the same for all operations and for a retry;
 //! - [`execute`]: items carried out, with [`observe`] for what is live and [`lock`] for who may write;
+//! - [`tenants`]: who else would go with a Namespace or CRD;
 //! - [`verify`], [`evidence`], [`failure`], [`outcome`]: what it came to.
 //!
 //! What is to be done is decided in `plan`; how it looks, in `view`.
@@ -18,4 +19,5 @@ pub mod operation;
 pub mod outcome;
 pub mod precheck;
 pub mod session;
+pub mod tenants;
 pub mod verify;

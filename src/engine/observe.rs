@@ -13,15 +13,23 @@ use futures::StreamExt as _;
 use futures::future::try_join_all;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::sync::{Arc, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 use tokio::sync::{oneshot, watch};
 
 /// Watches the VNF until dropped.
 #[derive(Debug)]
 pub struct Observer {
     shared: Arc<Shared>,
-    tasks: Vec<tokio::task::JoinHandle<()>>,
+    tasks: Mutex<Vec<tokio::task::JoinHandle<()>>>,
+    /// Kinds that are watched, with their namespace.
+    watched: Mutex<BTreeSet<Watched>>,
+    /// What nothing watches: read by name.
+    unwatched: Vec<ObjectRef>,
+    instance_id: String,
 }
+
+/// API version, kind and namespace of a watch.
+type Watched = (String, String, Option<String>);
 
 #[derive(Debug)]
 struct Shared {
@@ -60,35 +68,20 @@ impl Observer {
         }
         let (changed, _) = watch::channel(0);
         let shared = Arc::new(Shared { live: RwLock::new(Live::default()), changed });
-        let mut tasks = Vec::new();
-        let mut first = Vec::new();
-        for namespace in namespaces {
-            for (api_version, kind) in &kinds {
-                let (listed, first_list) = oneshot::channel();
-                first.push(first_list);
-                let stream = cluster.watch(api_version, kind, Some(namespace), &instance_selector(instance_id));
-                tasks.push(tokio::spawn(follow(
-                    stream,
-                    (*api_version).to_owned(),
-                    (*kind).to_owned(),
-                    Arc::clone(&shared),
-                    listed,
-                )));
-            }
-        }
-        let observer = Self { shared, tasks };
         let others = references.iter().filter(|reference| WorkloadKind::of(reference).is_none());
-        let reads = try_join_all(others.map(|reference| observer.read(cluster, reference)));
-        let lists = async {
-            for list in first {
-                // A dropped sender means that the task has ended, which it never does before its first list.
-                if let Ok(Err(error)) = list.await {
-                    return Err(error);
-                }
-            }
-            Ok(())
+        let observer = Self {
+            shared,
+            tasks: Mutex::default(),
+            watched: Mutex::default(),
+            unwatched: others.map(|reference| (*reference).clone()).collect(),
+            instance_id: instance_id.to_owned(),
         };
-        futures::future::try_join(reads, lists).await?;
+        let watches = namespaces.iter().flat_map(|namespace| {
+            kinds.iter().map(|(api_version, kind)| {
+                observer.follow(cluster, ((*api_version).into(), (*kind).into(), Some((*namespace).to_owned())))
+            })
+        });
+        futures::future::try_join(observer.reread(cluster), try_join_all(watches)).await?;
         // A workload that somebody has stripped of its label is still there.
         let missed: Vec<&&ObjectRef> = references
             .iter()
@@ -96,6 +89,37 @@ impl Observer {
             .collect();
         try_join_all(missed.into_iter().map(|reference| observer.read(cluster, reference))).await?;
         Ok(observer)
+    }
+
+    /// Reads again what nothing watches: ConfigMaps, Secrets and whatever else is no workload.
+    ///
+    /// # Errors
+    /// The API server's.
+    pub async fn reread(&self, cluster: &Cluster) -> Result<(), ClusterError> {
+        try_join_all(self.unwatched.iter().map(|reference| self.read(cluster, reference))).await?;
+        Ok(())
+    }
+
+    /// Begins to watch the kind of an object, unless it is watched already.
+    ///
+    /// # Errors
+    /// The API server's, when the first list fails.
+    pub async fn follow_kind(&self, cluster: &Cluster, object: &ObjectRef) -> Result<(), ClusterError> {
+        self.follow(cluster, (object.api_version.clone(), object.kind.clone(), object.namespace.clone())).await
+    }
+
+    /// Watches one kind; returns with its first list.
+    async fn follow(&self, cluster: &Cluster, watched: Watched) -> Result<(), ClusterError> {
+        if !lock(&self.watched).insert(watched.clone()) {
+            return Ok(());
+        }
+        let (api_version, kind, namespace) = watched;
+        let (listed, first) = oneshot::channel();
+        let stream = cluster.watch(&api_version, &kind, namespace.as_deref(), &instance_selector(&self.instance_id));
+        let task = tokio::spawn(follow(stream, api_version, kind, Arc::clone(&self.shared), listed));
+        lock(&self.tasks).push(task);
+        // A dropped sender means that the task has ended, which it never does before its first list.
+        first.await.unwrap_or(Ok(()))
     }
 
     /// Reads one object by name.
@@ -138,10 +162,15 @@ impl Observer {
 
 impl Drop for Observer {
     fn drop(&mut self) {
-        for task in &self.tasks {
+        for task in lock(&self.tasks).iter() {
             task.abort();
         }
     }
+}
+
+/// The lists behind these locks are whole at any time: a panic while one was held harms nothing.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 async fn follow(
@@ -184,11 +213,11 @@ async fn follow(
     }
 }
 
-/// Drops what nobody reads of the most numerous objects: a thousand Pods are to fit in a few megabytes.
+/// Drops what nobody reads of the most numerous objects, the Pods of controllers: a thousand of them are to fit in a
+/// few megabytes.
 fn slim(kind: &str, mut object: Value) -> Value {
-    if kind == "Pod"
-        && let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut)
-    {
+    let controlled = kind == "Pod" && crate::object::workload::controller_uid(&object).is_some();
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut).filter(|_| controlled) {
         metadata.remove("managedFields");
     }
     object

@@ -23,13 +23,16 @@ use crate::object::mask::Mask;
 use crate::plan::derive::update::deferred;
 use crate::plan::sheet::Sheet;
 use crate::plan::{Contents, Inputs, Item, items};
-use crate::record::operation::{AffectedVnfc, By, ProblemDetails, ResourceChanges};
+use crate::record::operation::{AffectedVnfc, By, Manner, ProblemDetails, ResourceChanges};
 use crate::record::{Instance, Journal, Operation, OperationState, Revision, Verb, names};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
+
+/// How much evidence is kept per operation, in bytes.
+const EVIDENCE_BYTES: usize = 32 * 1024;
 
 /// What is proposed: everything that an operation fixes before its first write.
 #[derive(Clone, Debug)]
@@ -52,10 +55,8 @@ pub struct Proposal {
 pub struct Options {
     /// Bounds the waiting of the whole operation.
     pub timeout: Duration,
-    /// Workloads one after the other.
-    pub one_by_one: bool,
-    /// Grace period of deleted Pods in seconds; `None`: each Pod's own.
-    pub grace_seconds: Option<u32>,
+    /// How it is run.
+    pub manner: Manner,
     /// Who runs it.
     pub by: By,
     /// Turns true when the user asks to stop.
@@ -68,6 +69,8 @@ pub enum Begun {
     Ready(Box<StoredOperation>, Lock),
     /// The plan is another one by now: nothing was written, ask again.
     PlanChanged(Box<Proposal>),
+    /// The user asked to stop: nothing was written.
+    Stopped,
 }
 
 /// Takes the lock, makes the plan again, and writes the operation.
@@ -76,28 +79,17 @@ pub enum Begun {
 ///
 /// # Errors
 /// Busy, or a write failed; nothing of the VNF has been touched.
-pub async fn begin(
+pub async fn begin<E: From<EngineError>>(
     session: &mut Session,
     proposal: Proposal,
     contents: &Contents,
+    observer: &Observer,
     options: &Options,
-    again: impl AsyncFnOnce(&Session) -> Result<Proposal, EngineError>,
-) -> Result<Begun, EngineError> {
+    again: impl AsyncFnOnce(&Session) -> Result<Proposal, E>,
+) -> Result<Begun, E> {
     let purpose = format!("{} {}", proposal.verb, names::short(&proposal.operation_id));
     let lock = acquire(session, options, &purpose).await?;
-    let read = session.stored.object["metadata"]["resourceVersion"].clone();
-    let stored = session.store.reread(&session.stored).await?;
-    if stored.object["metadata"]["resourceVersion"] != read {
-        // Somebody was here: whatever was read before is void.
-        if stored.instance.open_operation().is_some() {
-            lock.release().await;
-            *session = Session::of(&session.cluster, &session.store, stored).await?;
-            session.require_free()?;
-            return Err(StoreError::Conflict { name: session.instance().vnf_instance_name.clone() }.into());
-        }
-        session.stored = stored;
-    }
-    let now = match again(session).await {
+    let now = match plan_again(session, observer, again).await {
         Ok(now) => now,
         Err(error) => {
             lock.release().await;
@@ -108,13 +100,37 @@ pub async fn begin(
         lock.release().await;
         return Ok(Begun::PlanChanged(Box::new(now)));
     }
+    if *options.stop.borrow() {
+        lock.release().await;
+        return Ok(Begun::Stopped);
+    }
     match write_operation(session, now, contents, options).await {
         Ok(operation) => Ok(Begun::Ready(Box::new(operation), lock)),
         Err(error) => {
             lock.release().await;
-            Err(error)
+            Err(error.into())
         }
     }
+}
+
+/// Under the lock, the plan from what is there now: the record, what the watches saw, and what nothing watches.
+async fn plan_again<E: From<EngineError>>(
+    session: &mut Session,
+    observer: &Observer,
+    again: impl AsyncFnOnce(&Session) -> Result<Proposal, E>,
+) -> Result<Proposal, E> {
+    let read = session.stored.object["metadata"]["resourceVersion"].clone();
+    let record = async { Ok::<_, EngineError>(session.store.reread(&session.stored).await?) };
+    let others = async { Ok(observer.reread(&session.cluster).await?) };
+    let (stored, ()) = futures::future::try_join(record, others).await?;
+    if stored.object["metadata"]["resourceVersion"] != read {
+        // Somebody was here: whatever was read before is void.
+        if stored.instance.open_operation().is_some() {
+            return Err(EngineError::changed(session).into());
+        }
+        session.stored = stored;
+    }
+    again(session).await
 }
 
 async fn write_operation(
@@ -128,6 +144,7 @@ async fn write_operation(
     let id = session.instance().id.clone();
     let mut operation = Operation::begin(operation_id, &id, verb, options.by.clone(), params, &journal, now);
     operation.changed_info = changed_info(&journal);
+    operation.kubectl_vnf.manner = options.manner.clone();
     if let Some(name) = &journal.record.name {
         session.store.claim(&session.stored, name).await?;
     }
@@ -183,18 +200,33 @@ async fn acquire(session: &Session, options: &Options, purpose: &str) -> Result<
 /// Busy, or a write failed.
 pub async fn resume(
     session: &mut Session,
-    mut operation: StoredOperation,
+    operation: &StoredOperation,
     options: &Options,
 ) -> Result<(StoredOperation, Lock), EngineError> {
     let verb = operation.operation.kubectl_vnf.verb;
-    let lock = acquire(session, options, &format!("{verb} {}", names::short(&operation.operation.id))).await?;
-    session.stored = session.store.reread(&session.stored).await?;
-    operation.operation.enter(OperationState::Processing, session.cluster.now());
-    operation.operation.kubectl_vnf.by = options.by.clone();
-    session.store.save_operation(&mut operation).await?;
-    let doing = operation.operation.clone();
-    update_record(session, |instance| instance.follow(&doing)).await?;
-    Ok((operation, lock))
+    let id = operation.operation.id.clone();
+    let lock = acquire(session, options, &format!("{verb} {}", names::short(&id))).await?;
+    let resumed = async {
+        session.stored = session.store.reread(&session.stored).await?;
+        // Somebody may have finished it, or given it up, before the lock was ours.
+        let open = session.instance().open_operation().is_some_and(|open| open.id == id);
+        let now = session.store.operation(&id).await?;
+        let now = now.filter(|now| open && !now.operation.operation_state.is_final());
+        let Some(mut operation) = now else { return Err(EngineError::changed(session)) };
+        operation.operation.enter(OperationState::Processing, session.cluster.now());
+        operation.operation.kubectl_vnf.by = options.by.clone();
+        session.store.save_operation(&mut operation).await?;
+        let doing = operation.operation.clone();
+        update_record(session, |instance| instance.follow(&doing)).await?;
+        Ok(operation)
+    };
+    match resumed.await {
+        Ok(operation) => Ok((operation, lock)),
+        Err(error) => {
+            lock.release().await;
+            Err(error)
+        }
+    }
 }
 
 /// Executes, verifies and records an operation that has been written, and gives the lock back.
@@ -211,9 +243,9 @@ pub async fn carry_out(
     options: Options,
 ) -> Result<Outcome, EngineError> {
     let journal = operation.journal.clone();
-    let mask = mask(&journal, contents)?;
+    let mask = mask(&journal, contents, observer);
     let verb = operation.operation.kubectl_vnf.verb;
-    let list = plan_items(&journal, contents, observer)?;
+    let list = plan_items(&journal, contents, observer, &session.instance().id)?;
     let instance_id = session.instance().id.clone();
     let work = Work {
         cluster: &session.cluster,
@@ -227,25 +259,23 @@ pub async fn carry_out(
         events,
         stop: options.stop.clone(),
         deadline: Instant::now() + options.timeout,
-        grace_seconds: options.grace_seconds,
-        one_by_one: options.one_by_one,
+        grace_seconds: options.manner.grace_seconds,
+        one_by_one: options.manner.one_by_one,
     };
-    let report = execute(&work, &list).await;
-    let mut failures = report.failures;
+    let mut failures = execute(&work, &list).await;
     let mut target = journal.target.clone();
-    for state in target.iter_mut().flat_map(|target| &mut target.objects) {
-        if let Some(became) = report.became.get(&state.reference) {
-            state.became.extend(became.clone());
-        }
-    }
     let mut proof = Proof::default();
     if failures.is_empty() {
-        let proven = Journal { target: target.clone(), ..journal.clone() };
-        match verify(&session.cluster, &instance_id, &proven, contents).await {
+        match verify(&session.cluster, &instance_id, &journal, contents).await {
             Ok(found) => proof = found,
             Err(error) => return Err(unproven(error)),
         }
         failures.append(&mut proof.off);
+        for state in target.iter_mut().flat_map(|target| &mut target.objects) {
+            if let Some(became) = proof.became.remove(&state.reference) {
+                state.became = became;
+            }
+        }
     }
     if let Some(Cause::Lock(LockError::Lost(by))) =
         failures.iter().map(|failure| &failure.cause).find(|cause| matches!(cause, Cause::Lock(LockError::Lost(_))))
@@ -254,7 +284,7 @@ pub async fn carry_out(
         return Err(EngineError::Lock(LockError::Lost(by.clone())));
     }
     let took = events.elapsed();
-    let standing = standing(&journal, contents, observer)?;
+    let standing = standing(&journal, contents, observer, &instance_id)?;
     let lines: Vec<FailureLine> = failures.iter().map(|failure| failure_line(failure, &journal)).collect();
     let state = if failures.is_empty() { OperationState::Completed } else { OperationState::FailedTemp };
     let now = session.cluster.now();
@@ -265,8 +295,8 @@ pub async fn carry_out(
     lock.check().await.map_err(EngineError::Lock)?;
     session.store.save_operation(&mut operation).await?;
     if !lines.is_empty() {
-        let evidence = serde_json::to_string_pretty(&lines).unwrap_or_default();
-        session.store.save_evidence(&operation, &instance_id, &evidence).await?;
+        // Evidence that cannot be kept has still been shown.
+        let _ = session.store.save_evidence(&operation, &instance_id, &evidence_text(&lines)).await;
     }
     let former = session.instance().vnf_instance_name.clone();
     let before: BTreeSet<String> = session.instance().packages().into_iter().map(ToOwned::to_owned).collect();
@@ -313,7 +343,12 @@ pub async fn carry_out(
 ///
 /// # Errors
 /// A package is not at hand.
-pub fn plan_items(journal: &Journal, contents: &Contents, observer: &Observer) -> Result<Vec<Item>, EngineError> {
+pub fn plan_items(
+    journal: &Journal,
+    contents: &Contents,
+    observer: &Observer,
+    instance_id: &str,
+) -> Result<Vec<Item>, EngineError> {
     let live = observer.live();
     Ok(items(&Inputs {
         source: journal.source.as_ref(),
@@ -322,11 +357,17 @@ pub fn plan_items(journal: &Journal, contents: &Contents, observer: &Observer) -
         snapshot: &journal.snapshot,
         contents,
         live: &live,
+        instance_id,
     })?)
 }
 
-fn standing(journal: &Journal, contents: &Contents, observer: &Observer) -> Result<Vec<StandingLine>, EngineError> {
-    let items = plan_items(journal, contents, observer)?;
+fn standing(
+    journal: &Journal,
+    contents: &Contents,
+    observer: &Observer,
+    instance_id: &str,
+) -> Result<Vec<StandingLine>, EngineError> {
+    let items = plan_items(journal, contents, observer, instance_id)?;
     Ok(items.into_iter().map(|item| StandingLine { object: item.object, vdu: item.vdu, state: item.state }).collect())
 }
 
@@ -404,15 +445,33 @@ pub async fn wait_out_lock(session: &Session, told: impl Fn(&lock::Holder)) -> R
     }
 }
 
-/// A mask of every Secret value that the revisions hold.
-fn mask(journal: &Journal, contents: &Contents) -> Result<Mask, EngineError> {
+/// A mask of every Secret value that the revisions hold, and of those that are live.
+fn mask(journal: &Journal, contents: &Contents, observer: &Observer) -> Mask {
     let mut values = Vec::new();
+    let live = observer.live();
     for revision in journal.source.iter().chain(&journal.target) {
         for state in revision.objects.iter().filter(|state| state.reference.kind == "Secret") {
-            values.extend(config::data(&contents.content(state)?).into_values());
+            let known = contents.content(state).ok();
+            let secrets = known.iter().chain(live.get(&state.reference));
+            values.extend(secrets.flat_map(|secret| config::data(secret).into_values()));
         }
     }
-    Ok(Mask::new(values))
+    Mask::new(values)
+}
+
+/// The failures as they are stored, without the oldest log lines as far as they would make it too long.
+fn evidence_text(lines: &[FailureLine]) -> String {
+    let mut lines = lines.to_vec();
+    loop {
+        let text = serde_json::to_string_pretty(&lines).unwrap_or_default();
+        let longest = lines.iter_mut().filter_map(|line| line.evidence.as_mut()).max_by_key(|found| found.log.len());
+        match longest.filter(|found| !found.log.is_empty()) {
+            Some(found) if text.len() > EVIDENCE_BYTES => {
+                found.log.drain(..found.log.len().div_ceil(2));
+            }
+            _ => return text,
+        }
+    }
 }
 
 fn failure_line(failure: &Failure, journal: &Journal) -> FailureLine {

@@ -2,13 +2,14 @@
 
 use crate::cluster::{Access, Cluster, ClusterError, Run};
 use crate::object::config::is_config;
-use crate::object::reference::{ConfigKind, Lookup, MissingKey, missing_keys};
+use crate::object::reference::{ConfigKind, Lookup, MissingKey, missing_keys, uses};
 use crate::object::workload::{WorkloadKind, pod_spec};
 use crate::object::{ObjectRef, text};
 use crate::plan::content::{Owner, owner};
 use crate::plan::{ContentError, Contents, Item, ItemState, Live, Step};
 use crate::record::{Journal, Revision};
 use futures::StreamExt as _;
+use futures::future::join_all;
 use futures::stream;
 use serde::Serialize;
 use serde_json::Value;
@@ -47,12 +48,17 @@ pub enum Problem {
         /// Its words.
         error: ClusterError,
     },
-    /// An object that is to be created exists, and is not this instance's.
+    /// An object that is to be written exists, and is not this instance's.
     Foreign {
         /// The object.
         object: ObjectRef,
         /// Who owns it.
         owner: String,
+    },
+    /// A Deployment that would not roll out.
+    Paused {
+        /// The Deployment.
+        object: ObjectRef,
     },
 }
 
@@ -89,8 +95,9 @@ pub struct Question<'a> {
 /// # Errors
 /// The checks themselves could not be made; found problems are a value.
 pub async fn check(question: &Question<'_>) -> Result<(Checked, Vec<Problem>), CheckError> {
-    let mut problems = keys(question)?;
-    let (allowed, dry) = futures::future::join(permissions(question), dry_runs(question)).await;
+    let mut problems = standing(question);
+    let (keys, allowed, dry) = futures::future::join3(keys(question), permissions(question), dry_runs(question)).await;
+    problems.extend(keys?);
     let missing = allowed?;
     let (checked, refused) = dry?;
     // Who lacks a right is told so once, by the right; the dry run would say it again for each object.
@@ -114,36 +121,110 @@ pub enum CheckError {
     Content(#[from] ContentError),
 }
 
-/// Keys that Pods require and that the ConfigMaps and Secrets of the target lack.
-fn keys(question: &Question<'_>) -> Result<Vec<Problem>, ContentError> {
-    let Some(target) = &question.journal.target else { return Ok(Vec::new()) };
-    let mut config: BTreeMap<(&str, &str), (Value, String)> = BTreeMap::new();
-    for state in target.objects.iter().filter(|state| is_config(&state.reference)) {
-        let content = question.contents.content(state)?;
-        let key = (state.reference.kind.as_str(), state.reference.name.as_str());
-        config.insert(key, (content, state.source.file.clone()));
-    }
+/// What the live objects forbid: they are somebody else's, or will not move.
+fn standing(question: &Question<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
+    for item in question.items.iter().filter(|item| item.step != Step::Delete) {
+        let Some(live) = question.live.get(&item.object) else { continue };
+        let object = item.object.clone();
+        match owner(live, question.instance_id) {
+            Owner::This => {}
+            other => problems.push(Problem::Foreign { object, owner: name_of(&other) }),
+        }
+        let rolls = matches!(item.step, Step::RollOut { .. }) && item.state != ItemState::Done;
+        if rolls && live["spec"]["paused"] == true {
+            problems.push(Problem::Paused { object: item.object.clone() });
+        }
+    }
+    problems
+}
+
+fn name_of(owner: &Owner) -> String {
+    match owner {
+        Owner::This => "this instance".into(),
+        Owner::Other(id) => format!("VNF instance {id}"),
+        Owner::Foreign(Some(manager)) => manager.clone(),
+        Owner::Foreign(None) => "nobody that kubectl-vnf knows".into(),
+    }
+}
+
+/// ConfigMaps and Secrets as they will be when the operation is done, by kind and name.
+type ConfigAfter<'a> = BTreeMap<(String, String), (Option<Value>, Option<&'a str>)>;
+
+/// Keys that Pods require and will not find.
+async fn keys(question: &Question<'_>) -> Result<Vec<Problem>, CheckError> {
+    let Some(target) = &question.journal.target else { return Ok(Vec::new()) };
+    let mut starting = Vec::new();
     for item in question.items.iter().filter(|item| item.state == ItemState::ToDo) {
         let Some(state) = target.object(&item.object).filter(|_| WorkloadKind::of(&item.object).is_some()) else {
             continue;
         };
         let anew = matches!(item.step, Step::Create | Step::Recreate { .. });
-        let content = question.contents.content(state)?;
-        let object = question.live.get(&item.object).filter(|_| !anew).unwrap_or(&content);
+        let live = question.live.get(&item.object).filter(|_| !anew);
+        let object = match live {
+            Some(live) => live.clone(),
+            None => question.contents.content(state)?,
+        };
+        starting.push((item, object));
+    }
+    let config = config_after(question, target, &starting).await?;
+    let mut problems = Vec::new();
+    for (item, object) in &starting {
         let Some(spec) = pod_spec(object) else { continue };
-        for missing in missing_keys(spec, |kind, name| lookup(&config, kind, name)) {
-            let file = config.get(&(missing.kind.as_str(), missing.name.as_str())).map(|(_, file)| file.clone());
+        let lookup = |kind: ConfigKind, name: &str| {
+            match config.get(&(kind.as_str().to_owned(), name.to_owned())) {
+                Some((Some(object), _)) => Lookup::Known(object),
+                // What is not there may still come while a VNF is being instantiated; a Pod that runs would not come back.
+                Some((None, _)) if item.step != Step::Create => Lookup::Absent,
+                _ => Lookup::Unknown,
+            }
+        };
+        for missing in missing_keys(spec, lookup) {
+            let file = config.get(&(missing.kind.as_str().to_owned(), missing.name.clone()));
+            let file = file.and_then(|(_, file)| file.map(ToOwned::to_owned));
             problems.push(Problem::Key { object: item.object.clone(), vdu: item.vdu.clone(), missing, file });
         }
     }
     Ok(problems)
 }
 
-/// What the target says about a ConfigMap or Secret; of those that are not the VNF's own nothing is known.
-fn lookup<'a>(config: &'a BTreeMap<(&str, &str), (Value, String)>, kind: ConfigKind, name: &str) -> Lookup<'a> {
-    let found = config.iter().find(|((of_kind, of_name), _)| *of_kind == kind.as_str() && *of_name == name);
-    found.map_or(Lookup::Unknown, |(_, (object, _))| Lookup::Known(object))
+/// What the operation writes is as it will be; everything else that the Pods read is as it is.
+async fn config_after<'a>(
+    question: &Question<'_>,
+    target: &'a Revision,
+    starting: &[(&Item, Value)],
+) -> Result<ConfigAfter<'a>, CheckError> {
+    let mut config = ConfigAfter::new();
+    for state in target.objects.iter().filter(|state| is_config(&state.reference)) {
+        let scope = &question.journal.scope;
+        let written = scope.create.contains(&state.reference)
+            || scope.config.iter().any(|change| change.object == state.reference);
+        let object = if written {
+            Some(question.contents.content(state)?)
+        } else {
+            question.live.get(&state.reference).cloned()
+        };
+        let key = (state.reference.kind.clone(), state.reference.name.clone());
+        config.insert(key, (object, Some(state.source.file.as_str())));
+    }
+    let mut others: BTreeSet<(String, String)> = BTreeSet::new();
+    for (_, object) in starting {
+        for used in pod_spec(object).map(uses).unwrap_or_default() {
+            let key = (used.kind.as_str().to_owned(), used.name);
+            if !config.contains_key(&key) {
+                others.insert(key);
+            }
+        }
+    }
+    let read = others.into_iter().map(|key| async move {
+        let reference = ObjectRef::new("v1", &key.0, Some(&target.namespace), &key.1);
+        // Who may not read it is not told about it.
+        Some((key, question.cluster.get(&reference).await.ok()?))
+    });
+    for (key, object) in join_all(read).await.into_iter().flatten() {
+        config.insert(key, (object, None));
+    }
+    Ok(config)
 }
 
 /// Rights that the operation needs and the user lacks.
@@ -151,7 +232,7 @@ async fn permissions(question: &Question<'_>) -> Result<Vec<Problem>, ClusterErr
     let mut needed: BTreeMap<Access, String> = BTreeMap::new();
     let own = [
         ("", "configmaps", &["create", "update", "patch", "delete"][..], "to write records"),
-        ("", "secrets", &["create", "delete"][..], "to store packages"),
+        ("", "secrets", &["create", "patch", "delete"][..], "to store packages"),
         ("coordination.k8s.io", "leases", &["create", "update", "delete"][..], "to lock the instance"),
     ];
     for (group, resource, verbs, why) in own {
@@ -185,6 +266,16 @@ async fn permissions(question: &Question<'_>) -> Result<Vec<Problem>, ClusterErr
         };
         let group = item.object.group();
         let plural = resource.plural.as_str();
+        if WorkloadKind::of(&item.object).is_some() {
+            for verb in ["list", "watch"] {
+                need(verb, group, plural, None, "to follow");
+                need(verb, "", "pods", None, "to follow the Pods of");
+            }
+            if item.object.kind == "Deployment" {
+                need("list", "apps", "replicasets", None, "to follow");
+                need("watch", "apps", "replicasets", None, "to follow");
+            }
+        }
         match &item.step {
             Step::Create => need("create", group, plural, None, "to create"),
             Step::Config { replace: None, .. } => need("patch", group, plural, None, "to change"),
@@ -276,7 +367,11 @@ impl Made {
         let in_new_namespace = object.namespace.as_ref().is_some_and(|namespace| self.namespaces.contains(namespace));
         let of_new_kind = self.kinds.contains(&object.kind) && matches!(error, ClusterError::NotServed { .. });
         let words = error.to_string();
-        let named = self.names.iter().any(|name| words.contains(name.as_str()));
+        let named = self.names.iter().any(|name| {
+            [format!("\"{name}\" not found"), format!("PriorityClass with name {name}")]
+                .iter()
+                .any(|phrase| words.contains(phrase.as_str()))
+        });
         // A webhook that does not support dry runs refuses all of them.
         let webhook = words.contains("does not support dry run");
         (in_new_namespace && (error.is_not_found() || error.is_not_allowed())) || of_new_kind || named || webhook
@@ -318,17 +413,17 @@ async fn try_item(question: &Question<'_>, made: &Made, item: &Item) -> Result<T
         None => Tried::Nothing,
         Some(Ok(_)) => Tried::Accepted,
         Some(Err(error)) if made.explains(object, &error) => Tried::NotCheckable(object.clone()),
+        // The old one still counts against the quota, and goes before the new one comes.
+        Some(Err(error))
+            if matches!(item.step, Step::Recreate { .. }) && error.to_string().contains("exceeded quota") =>
+        {
+            Tried::NotCheckable(object.clone())
+        }
         Some(Err(error)) if error.is_already_exists() && item.step == Step::Create => {
             match question.cluster.get_metadata(object).await? {
                 Some(existing) => match owner(&existing, question.instance_id) {
                     Owner::This => Tried::Accepted,
-                    Owner::Other(id) => {
-                        Tried::Problem(Problem::Foreign { object: object.clone(), owner: format!("VNF instance {id}") })
-                    }
-                    Owner::Foreign(by) => {
-                        let owner = by.unwrap_or_else(|| "nobody that kubectl-vnf knows".into());
-                        Tried::Problem(Problem::Foreign { object: object.clone(), owner })
-                    }
+                    other => Tried::Problem(Problem::Foreign { object: object.clone(), owner: name_of(&other) }),
                 },
                 None => refused(error),
             }

@@ -5,12 +5,14 @@ use super::observe::Observer;
 use super::outcome::{Disturbed, PodOf, Restarted};
 use crate::cluster::{Cluster, ClusterError};
 use crate::object::config::{changed_keys, is_config};
+use crate::object::health::Readiness;
 use crate::object::pod::{Snapshot, active, is_ready};
 use crate::object::workload::WorkloadKind;
 use crate::object::{ObjectRef, text, uid};
+use crate::plan::drift::{self, Writer};
 use crate::plan::{ContentError, Contents, Live, Vdus, live_images, live_marker};
 use crate::record::operation::PodBefore;
-use crate::record::{Journal, ObjectState, Revision};
+use crate::record::{How, Journal, ObjectState, Revision};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -27,6 +29,8 @@ pub struct Proof {
     pub ready: (usize, usize),
     /// What is not at its target.
     pub off: Vec<Failure>,
+    /// Images that the API server made of those written, by object and container.
+    pub became: BTreeMap<ObjectRef, BTreeMap<String, String>>,
 }
 
 /// Why nothing could be proven.
@@ -91,6 +95,9 @@ fn prove(journal: &Journal, contents: &Contents, live: &Live) -> Result<Proof, C
                 proof.ready.0 += pods.iter().filter(|pod| is_ready(pod)).count();
                 proof.ready.1 += pods.len();
             }
+            if let Some(became) = became(state, journal, contents, live)? {
+                proof.became.insert(state.reference.clone(), became);
+            }
             if let Some(why) = off_target(state, journal, contents, live)? {
                 let object = state.reference.clone();
                 proof.off.push(Failure { vdu: vdu(&object), object, cause: Cause::Unproven(why) });
@@ -135,6 +142,8 @@ fn restarted(
         })
         .collect();
     entries.extend(new.map(|pod| entry(None, Some(pod), None)));
+    // Left alone by its controller (a partition): it did not restart.
+    entries.retain(|entry| entry.restarts.is_none_or(|(before, after)| before != after));
     entries
 }
 
@@ -159,18 +168,62 @@ fn off_target(
         return Ok((!keys.is_empty()).then(|| format!("{} not as written", keys.join(", "))));
     }
     let Some(affected) = affected else { return Ok(None) };
+    let Some(kind) = WorkloadKind::of(reference) else { return Ok(None) };
     let running: BTreeMap<String, String> = live_images(found);
     for (container, image) in crate::plan::changed_images(affected) {
-        let rewritten = state.became.get(&container);
         let is = running.get(&container);
-        if is != Some(&image) && (rewritten.is_none() || is != rewritten) {
+        if is == Some(&image) {
+            continue;
+        }
+        // What nobody else wrote, the API server made of what we wrote.
+        if let Writer::Foreign(manager, _) = drift::image_writer(kind, found, &container) {
             let is = is.map_or("none", String::as_str);
-            return Ok(Some(format!("image of {container} is {is}, not {image}")));
+            return Ok(Some(format!("image of {container} is {is} ({manager}), not {image}")));
         }
     }
-    let respawned = matches!(affected.how, crate::record::How::Respawn);
+    // Ready a moment ago is not enough: while others were waited for, it may have fallen over.
+    let marker = match affected.how {
+        How::RollOut | How::ReplacePods => state.marker,
+        How::InPlace { .. } | How::Recreate { .. } | How::Respawn => None,
+    };
+    match crate::plan::ready(live, reference, found, marker) {
+        Readiness::Ready => {}
+        Readiness::Waiting(why) | Readiness::Failed(why) => return Ok(Some(format!("not ready: {why}"))),
+    }
+    let respawned = matches!(affected.how, How::Respawn);
     if !respawned && state.marker.is_some() && live_marker(reference, found) != state.marker {
         return Ok(Some("its restart marker was changed by somebody else".into()));
     }
     Ok(None)
+}
+
+/// What the API server made of the images of an object in scope, where it made something of them: an admission
+/// webhook may rewrite them. `None`: out of scope, what was recorded holds.
+fn became(
+    state: &ObjectState,
+    journal: &Journal,
+    contents: &Contents,
+    live: &Live,
+) -> Result<Option<BTreeMap<String, String>>, ContentError> {
+    let reference = &state.reference;
+    let affected = journal.scope.affected(reference);
+    let made = journal.scope.create.contains(reference)
+        || affected.is_some_and(|affected| matches!(affected.how, How::Recreate { .. }));
+    let (Some(kind), Some(found)) = (WorkloadKind::of(reference), live.get(reference)) else { return Ok(None) };
+    if !made && affected.is_none() {
+        return Ok(None);
+    }
+    let changed = affected.map(crate::plan::changed_images).unwrap_or_default();
+    let running = live_images(found);
+    let mut became = state.became.clone();
+    for (container, wanted) in live_images(&contents.content(state)?) {
+        let written = made || changed.contains_key(&container);
+        let Some(is) = running.get(&container).filter(|_| written) else { continue };
+        if *is == wanted {
+            became.remove(&container);
+        } else if drift::image_writer(kind, found, &container) == Writer::Ours {
+            became.insert(container, is.clone());
+        }
+    }
+    Ok(Some(became))
 }

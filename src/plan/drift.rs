@@ -3,17 +3,17 @@
 //! Only fields that this program writes count: images, ConfigMap and Secret data, and whether an object is there.
 //! Who changed a field, and when, stands in `metadata.managedFields`.
 
+use super::changed_images;
 use super::content::{ContentError, Contents};
 use super::live::Live;
 use crate::object::config::{changed_keys, is_config};
 use crate::object::workload::{WorkloadKind, images, pod_spec};
 use crate::object::{ObjectRef, text};
 use crate::record::names::MANAGER;
-use crate::record::{ObjectState, Revision, Scope};
+use crate::record::{How, ObjectState, Revision, Scope};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// One drifted field.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -59,9 +59,12 @@ pub fn overwritten(
 ) -> Result<Vec<Drift>, ContentError> {
     let mut found = Vec::new();
     for entry in of_revision(source, contents, live)? {
-        let written =
-            scope.config.iter().any(|change| change.object == entry.object) || scope.affected(&entry.object).is_some();
-        if !written || entry.field.is_empty() {
+        let config = scope.config.iter().any(|change| change.object == entry.object);
+        let image = scope.affected(&entry.object).is_some_and(|affected| {
+            matches!(affected.how, How::Recreate { .. })
+                || changed_images(affected).keys().any(|container| image_of(container) == entry.field)
+        });
+        if !(config || image) || entry.field.is_empty() {
             continue;
         }
         let reached = match target.object(&entry.object) {
@@ -93,9 +96,8 @@ fn object(state: &ObjectState, recorded: &Value, live: Option<&Value>, drift: &m
     };
     if is_config(reference) {
         for key in changed_keys(recorded, live) {
-            let (manager, time) = who(live, &[&["f:data", &format!("f:{}", key.key)]]);
-            let change = key.summary();
-            drift.push(Drift { object: reference.clone(), field: key.key, change, manager, time });
+            let writer = key_writer(live, &key.key);
+            drift.extend(entry(reference, key.key.clone(), key.summary(), writer));
         }
     } else if let Some(kind) = WorkloadKind::of(reference) {
         let recorded = pod_spec(recorded).map(images).unwrap_or_default();
@@ -105,39 +107,76 @@ fn object(state: &ObjectState, recorded: &Value, live: Option<&Value>, drift: &m
             let Some(found) = running.get(container).filter(|found| *found != in_force && *found != wanted) else {
                 continue;
             };
-            let key = format!("k:{{\"name\":\"{container}\"}}");
-            let spec: &[&str] =
-                if kind == WorkloadKind::Pod { &["f:spec"] } else { &["f:spec", "f:template", "f:spec"] };
-            let path = |list: &'static str| [spec, &[list, key.as_str(), "f:image"]].concat();
-            let (manager, time) = who(live, &[&path("f:containers"), &path("f:initContainers")]);
-            drift.push(Drift {
-                object: reference.clone(),
-                field: format!("image of {container}"),
-                change: format!("{in_force} -> {found}"),
-                manager,
-                time,
-            });
+            let change = format!("{in_force} -> {found}");
+            drift.extend(entry(reference, image_of(container), change, image_writer(kind, live, container)));
         }
     }
 }
 
-/// The field manager, other than ours, that last wrote any of the fields, and when.
-pub fn who(live: &Value, fields: &[&[&str]]) -> (Option<String>, Option<Timestamp>) {
+/// How a drifted image is named.
+fn image_of(container: &str) -> String {
+    format!("image of {container}")
+}
+
+/// A drifted field, unless this program wrote it last: then an operation of its own stopped half way.
+fn entry(object: &ObjectRef, field: String, change: String, writer: Writer) -> Option<Drift> {
+    let (manager, time) = match writer {
+        Writer::Ours => return None,
+        Writer::Foreign(manager, time) => (Some(manager), Some(time)),
+        Writer::Unknown => (None, None),
+    };
+    Some(Drift { object: object.clone(), field, change, manager, time })
+}
+
+/// Who wrote a field, as far as managedFields tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Writer {
+    /// This program, and nobody after it.
+    Ours,
+    /// Another field manager, and when.
+    Foreign(String, Timestamp),
+    /// Nobody owns it (a removed field, for one).
+    Unknown,
+}
+
+/// Who wrote any of the fields last.
+pub fn writer(live: &Value, fields: &[&[&str]]) -> Writer {
     let entries = live.pointer("/metadata/managedFields").and_then(Value::as_array);
-    let mut writers: BTreeMap<Timestamp, String> = BTreeMap::new();
+    let mut foreign: Option<(Timestamp, String)> = None;
+    let mut ours = false;
     for entry in entries.into_iter().flatten() {
         let owns = fields
             .iter()
             .any(|path| path.iter().try_fold(&entry["fieldsV1"], |fields, segment| fields.get(*segment)).is_some());
-        let (Some(manager), Some(time)) = (text(entry, "/manager"), text(entry, "/time").and_then(|t| t.parse().ok()))
-        else {
+        if !owns {
             continue;
-        };
-        if owns && manager != MANAGER {
-            writers.insert(time, manager.to_owned());
+        }
+        let manager = text(entry, "/manager").unwrap_or("");
+        if manager == MANAGER {
+            ours = true;
+        } else if let Some(time) = text(entry, "/time").and_then(|time| time.parse().ok()) {
+            foreign = foreign.max(Some((time, manager.to_owned())));
         }
     }
-    writers.pop_last().map_or((None, None), |(time, manager)| (Some(manager), Some(time)))
+    match foreign {
+        Some((time, manager)) => Writer::Foreign(manager, time),
+        None if ours => Writer::Ours,
+        None => Writer::Unknown,
+    }
+}
+
+/// Who wrote the image of a container of a workload or Pod.
+pub fn image_writer(kind: WorkloadKind, live: &Value, container: &str) -> Writer {
+    let key = format!("k:{{\"name\":\"{container}\"}}");
+    let spec: &[&str] = if kind == WorkloadKind::Pod { &["f:spec"] } else { &["f:spec", "f:template", "f:spec"] };
+    let path = |list: &'static str| [spec, &[list, key.as_str(), "f:image"]].concat();
+    writer(live, &[&path("f:containers"), &path("f:initContainers")])
+}
+
+/// Who wrote a key of a ConfigMap or Secret.
+pub fn key_writer(live: &Value, key: &str) -> Writer {
+    let key = format!("f:{key}");
+    writer(live, &[&["f:data", &key], &["f:binaryData", &key]])
 }
 
 #[cfg(test)]
@@ -150,11 +189,12 @@ mod tests {
         let live = json!({"metadata": {"managedFields": [
             {"manager": "kubectl-vnf", "time": "2026-01-01T00:00:00Z", "fieldsV1": {"f:data": {"f:a": {}}}},
             {"manager": "kubectl-edit", "time": "2026-01-02T00:00:00Z", "fieldsV1": {"f:data": {"f:a": {}}}},
+            {"manager": "kubectl-vnf", "time": "2026-01-01T00:00:00Z", "fieldsV1": {"f:data": {"f:d": {}}}},
             {"manager": "other", "time": "2026-01-03T00:00:00Z", "fieldsV1": {"f:data": {"f:b": {}}}},
         ]}});
-        let (manager, time) = who(&live, &[&["f:data", "f:a"]]);
-        assert_eq!(manager.as_deref(), Some("kubectl-edit"));
-        assert_eq!(time.map(|t| t.to_string()).as_deref(), Some("2026-01-02T00:00:00Z"));
-        assert_eq!(who(&live, &[&["f:data", "f:c"]]).0, None);
+        let time = "2026-01-02T00:00:00Z".parse().expect("a time");
+        assert_eq!(key_writer(&live, "a"), Writer::Foreign("kubectl-edit".into(), time));
+        assert_eq!(key_writer(&live, "c"), Writer::Unknown);
+        assert_eq!(key_writer(&live, "d"), Writer::Ours);
     }
 }

@@ -22,9 +22,13 @@ impl Live {
         self.objects.get(reference)
     }
 
-    /// Takes in an object as it now is.
+    /// Takes in an object as it was read, unless a newer state of it is known: the answer to a write can come after
+    /// the event that tells of the next change, and no further event would ever correct it.
     pub fn put(&mut self, object: Value) {
         let Some(reference) = ObjectRef::of(&object) else { return };
+        if self.objects.get(&reference).is_some_and(|known| newer(known, &object)) {
+            return;
+        }
         self.forget(&reference);
         if let Some(controller) = controller_uid(&object) {
             self.controlled.entry(controller.to_owned()).or_default().insert(reference.clone());
@@ -85,6 +89,16 @@ impl Live {
     }
 }
 
+/// Whether `known` is a later state of the same object. Resource versions of one kind are comparable numbers
+/// (Kubernetes API concepts; guaranteed since 1.35 and true of etcd before).
+fn newer(known: &Value, object: &Value) -> bool {
+    let version = |object: &Value| text(object, "/metadata/resourceVersion").and_then(|version| version.parse().ok());
+    let (Some(known_version), Some(version)): (Option<u64>, Option<u64>) = (version(known), version(object)) else {
+        return false;
+    };
+    uid(known) == uid(object) && known_version > version
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,6 +117,24 @@ mod tests {
     fn names(live: &Live, kind: &str, name: &str) -> Vec<String> {
         let reference = ObjectRef::of(&object(kind, name, None)).expect("a reference");
         live.pods_of(&reference).iter().map(|pod| text(pod, "/metadata/name").unwrap_or("").to_owned()).collect()
+    }
+
+    #[test]
+    fn an_answer_that_comes_late_does_not_hide_what_is_newer() {
+        let version = |uid: &str, version: u64| {
+            let mut object = object("Pod", "a", None);
+            object["metadata"]["uid"] = json!(uid);
+            object["metadata"]["resourceVersion"] = json!(version.to_string());
+            object
+        };
+        let mut live = Live::default();
+        let reference = ObjectRef::of(&version("1", 1)).expect("a reference");
+        for (put, stays) in [(version("1", 9), 9), (version("1", 10), 10), (version("1", 9), 10), (version("2", 3), 3)]
+        {
+            live.put(put);
+            let found = live.get(&reference).and_then(|pod| text(pod, "/metadata/resourceVersion"));
+            assert_eq!(found, Some(stays.to_string().as_str()));
+        }
     }
 
     #[test]

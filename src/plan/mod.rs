@@ -14,16 +14,20 @@ pub mod order;
 pub mod patch;
 pub mod restart;
 pub mod sheet;
+#[cfg(test)]
+mod tests;
 
 pub use content::{ContentError, Contents};
 pub use live::Live;
 
 use crate::object::config::{self, changed_keys, must_replace};
 use crate::object::health::{self, Readiness, WorkloadTarget};
+use crate::object::pod::{phase as phase_of, terminating};
 use crate::object::workload::{WorkloadKind, images, marker, marker_of_pod, pod_spec};
 use crate::object::{ObjectRef, uid};
 use crate::record::operation::PodBefore;
 use crate::record::{How, ObjectState, Reason, Revision, Scope};
+use content::{Owner, owner};
 use order::{Phase, phase};
 use serde::Serialize;
 use serde_json::Value;
@@ -138,6 +142,8 @@ pub struct Inputs<'a> {
     pub contents: &'a Contents,
     /// The live objects.
     pub live: &'a Live,
+    /// The instance: what bears another's label, or none, is not its own.
+    pub instance_id: &'a str,
 }
 
 /// Every object in scope with its step and how far it is, in the order of execution.
@@ -188,9 +194,8 @@ pub fn items(inputs: &Inputs<'_>) -> Result<Vec<Item>, ContentError> {
 }
 
 fn created(inputs: &Inputs<'_>, object: &ObjectRef) -> ItemState {
-    let Some(live) = inputs.live.get(object).filter(|live| live["metadata"]["deletionTimestamp"].is_null()) else {
-        return ItemState::ToDo;
-    };
+    let ours = |live: &&Value| !terminating(live) && owner(live, inputs.instance_id) == Owner::This;
+    let Some(live) = inputs.live.get(object).filter(ours) else { return ItemState::ToDo };
     waiting_or_done(&ready(inputs.live, object, live, None))
 }
 
@@ -224,12 +229,15 @@ fn config_item(
         replace: replace.map(ToOwned::to_owned),
         patch,
     };
-    let Some(live) = inputs.live.get(object) else { return Ok((Step::Create, ItemState::ToDo)) };
+    let Some(live) = inputs.live.get(object).filter(|live| !terminating(live)) else {
+        return Ok((Step::Create, ItemState::ToDo));
+    };
     let replace = must_replace(live, &wanted);
     if changed_keys(live, &wanted).is_empty() && replace.is_none() {
         return Ok((config(None, Vec::new()), ItemState::Done));
     }
     let patch = if replace.is_none() { patch::data(live, &wanted) } else { Vec::new() };
+    let patch = patch::of_this_object(live, &patch);
     Ok((config(replace, patch), ItemState::ToDo))
 }
 
@@ -243,15 +251,28 @@ fn affected_item(
     let (Some(kind), Some(live)) = (kind, inputs.live.get(&affected.object)) else {
         return Ok((recreate("it is gone"), ItemState::ToDo));
     };
-    let same = uid(live) == affected.uid;
+    let anew = |because: &str| Step::Recreate { uid: uid(live).to_owned(), because: because.to_owned() };
     match &affected.how {
+        _ if terminating(live) => Ok((anew("it is being deleted"), ItemState::ToDo)),
         How::Recreate { because } => {
-            let progress = if same || !live["metadata"]["deletionTimestamp"].is_null() {
+            // Made again by somebody else, it may not be what it should be.
+            let wanted = live_images(&inputs.contents.content(state)?);
+            let as_wanted = live_marker(&affected.object, live) == state.marker && {
+                let running = live_images(live);
+                wanted.iter().all(|(name, image)| {
+                    let is = running.get(name);
+                    is == Some(image) || drift::image_writer(kind, live, name) == drift::Writer::Ours
+                })
+            };
+            let progress = if uid(live) == affected.uid || !as_wanted {
                 ItemState::ToDo
             } else {
                 waiting_or_done(&ready(inputs.live, &affected.object, live, None))
             };
-            Ok((recreate(because), progress))
+            Ok((anew(because), progress))
+        }
+        How::InPlace { .. } if matches!(phase_of(live), "Succeeded" | "Failed") => {
+            Ok((anew("it has ended"), ItemState::ToDo))
         }
         How::Respawn => {
             let left: Vec<String> = inputs
@@ -270,7 +291,7 @@ fn affected_item(
         }
         How::InPlace { refresh_mounts } => {
             let wanted = changed_images(affected);
-            let images = patch::images(kind, live, &wanted);
+            let images = patch::of_this_object(live, &patch::images(kind, live, &wanted));
             let mark = match state.marker {
                 Some(marker) => patch::annotation(live, "", crate::object::workload::MARKER, &marker.to_string()),
                 None => Vec::new(),
@@ -284,7 +305,7 @@ fn affected_item(
         }
         How::RollOut | How::ReplacePods => {
             let wanted = changed_images(affected);
-            let patch = patch::workload(kind, live, &wanted, state.marker);
+            let patch = patch::of_this_object(live, &patch::workload(kind, live, &wanted, state.marker));
             let progress = if patch.is_empty() {
                 waiting_or_done(&ready(inputs.live, &affected.object, live, state.marker))
             } else {

@@ -44,6 +44,18 @@ pub fn phase(object: &ObjectRef) -> Phase {
     }
 }
 
+/// Whether an object is of a kind that a CRD defines: deleted before the workloads, since the operator that removes
+/// its finalizers may be one of them.
+pub fn is_custom(object: &ObjectRef) -> bool {
+    let group = object.group();
+    group.contains('.') && !group.ends_with(".k8s.io")
+}
+
+/// Whether an object holds data that must outlive what uses it: never deleted unless asked for.
+pub fn holds_data(object: &ObjectRef) -> bool {
+    matches!(object.kind.as_str(), "PersistentVolumeClaim" | "PersistentVolume")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

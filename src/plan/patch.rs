@@ -23,6 +23,13 @@ pub fn workload(
     patch
 }
 
+/// Guards a patch with the identity of the object that it was made for: one made again under the name is another.
+pub fn of_this_object(live: &Value, patch: &[Value]) -> Vec<Value> {
+    let uid = live.pointer("/metadata/uid").filter(|_| !patch.is_empty());
+    let guard = uid.map(|uid| json!({"op": "test", "path": "/metadata/uid", "value": uid}));
+    guard.into_iter().chain(patch.iter().cloned()).collect()
+}
+
 /// Sets images only.
 pub fn images(kind: WorkloadKind, live: &Value, wanted: &BTreeMap<String, String>) -> Vec<Value> {
     let pointer = kind.pod_spec_pointer();
@@ -59,12 +66,7 @@ pub fn annotation(live: &Value, pointer: &str, key: &str, value: &str) -> Vec<Va
         ];
     };
     let at = format!("{at}/{}", escape(key));
-    let mut patch = Vec::new();
-    if let Some(old) = old {
-        patch.push(json!({"op": "test", "path": at, "value": old}));
-    }
-    patch.push(json!({"op": "add", "path": at, "value": value}));
-    patch
+    vec![json!({"op": "test", "path": at, "value": old}), json!({"op": "add", "path": at, "value": value})]
 }
 
 /// Makes the data of a live ConfigMap or Secret that of `wanted` (a settled object), key by key.
@@ -92,7 +94,9 @@ pub fn data(live: &Value, wanted: &Value) -> Vec<Value> {
             }
         }
         for (key, value) in new.iter().filter(|(key, _)| !old.contains_key(*key)) {
-            patch.push(json!({"op": "add", "path": format!("/{field}/{}", escape(key)), "value": value}));
+            let at = format!("/{field}/{}", escape(key));
+            patch.push(json!({"op": "test", "path": at, "value": null}));
+            patch.push(json!({"op": "add", "path": at, "value": value}));
         }
     }
     patch

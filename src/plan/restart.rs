@@ -5,6 +5,7 @@
 
 use super::content::{ContentError, Contents};
 use super::live::Live;
+use crate::object::pod::terminating;
 use crate::object::reference::{Class, ConfigUse, uses};
 use crate::object::workload::{ContainerClass, WorkloadKind, containers, images, pod_spec};
 use crate::object::{ObjectRef, text, uid};
@@ -54,11 +55,13 @@ fn workload(
         None => BTreeMap::new(),
     };
     let object = state.reference.clone();
-    let Some(live) = question.live.get(&state.reference) else {
+    let found = question.live.get(&state.reference);
+    let Some(live) = found.filter(|live| !terminating(live)) else {
+        // What is being deleted is waited out, never written.
         let because = "it is gone".to_owned();
         let missing = Affected {
             object,
-            uid: String::new(),
+            uid: found.map(uid).unwrap_or_default().to_owned(),
             how: How::Recreate { because },
             reasons: vec![Reason::Missing],
             pods: Vec::new(),
@@ -88,6 +91,7 @@ fn workload(
     let how = match kind {
         WorkloadKind::Pod => bare_pod(live, &reasons, &used),
         WorkloadKind::ReplicaSet => How::ReplacePods,
+        _ if text(live, "/spec/updateStrategy/type") == Some("OnDelete") => How::ReplacePods,
         WorkloadKind::Deployment | WorkloadKind::StatefulSet | WorkloadKind::DaemonSet => How::RollOut,
     };
     let pods = pods.iter().map(|pod| uid(pod).to_owned()).collect();

@@ -144,6 +144,21 @@ pub struct ResourceChanges {
     pub affected_vnfcs: Vec<AffectedVnfc>,
 }
 
+/// How an operation was asked to be run: a retry goes on in the same way.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Manner {
+    /// Workloads one after the other.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub one_by_one: bool,
+    /// Grace period of deleted Pods in seconds; absent: each Pod's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_seconds: Option<u32>,
+    /// The record goes too, once everything else is gone (terminate).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub delete_record: bool,
+}
+
 /// What SOL003 has no attribute for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -163,6 +178,9 @@ pub struct OperationExtension {
     /// How long the last run took, in milliseconds; the times above have the API server's resolution of a second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub took_millis: Option<u64>,
+    /// How it is run.
+    #[serde(default)]
+    pub manner: Manner,
 }
 
 /// SOL003 `VnfLcmOpOcc`.
@@ -294,6 +312,7 @@ impl Operation {
                 source_revision: journal.source.as_ref().map(|revision| revision.number),
                 target_revision: journal.target.as_ref().map(|revision| revision.number),
                 took_millis: None,
+                manner: Manner::default(),
             },
         }
     }

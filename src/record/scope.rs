@@ -60,7 +60,7 @@ pub struct Affected {
 pub enum How {
     /// Deployment, StatefulSet, DaemonSet: one patch of the template, its own strategy rolls.
     RollOut,
-    /// ReplicaSet: the template is patched, then its Pods are replaced one at a time.
+    /// ReplicaSet, and what updates `OnDelete`: the template is patched, then its Pods are replaced one at a time.
     ReplacePods,
     /// Bare Pod: the containers restart, the Pod stays.
     #[serde(rename_all = "camelCase")]

@@ -114,7 +114,13 @@ pub fn all(
     };
     let mut target =
         Revision { number, operation_id: operation_id.to_owned(), verb: Verb::Heal, time, ..current.clone() };
+    let vdus = Vdus::of(current, contents);
     for state in &mut target.objects {
+        // What cannot be changed in place stays as it is while it is there.
+        let stays = !is_config(&state.reference) && vdus.id(&state.reference).is_none();
+        if stays && live.get(&state.reference).is_some() {
+            continue;
+        }
         let mut unsettled = state.reference.clone();
         let source = manifests.iter().find(|manifest| {
             unsettled.namespace.clone_from(&manifest.reference.namespace);
@@ -135,7 +141,7 @@ pub fn all(
     for state in &target.objects {
         let object = state.reference.clone();
         let found = live.get(&object);
-        if WorkloadKind::of(&object).is_some() {
+        if vdus.id(&object).is_some() {
             let pods = live.pods_of(&object).iter().map(|pod| uid(pod).to_owned()).collect();
             let how = How::Recreate { because: "it is made anew from the package".into() };
             let uid = found.map(uid).unwrap_or_default().to_owned();
@@ -150,6 +156,15 @@ pub fn all(
             scope.create.push(object);
         }
     }
+    mark_created(&mut target, &scope);
     mark(&mut target, &scope.affected);
     Ok((target, scope))
+}
+
+/// A workload that is created carries the number of the revision that creates it.
+fn mark_created(target: &mut Revision, scope: &Scope) {
+    let number = target.number;
+    for state in target.objects.iter_mut().filter(|state| scope.create.contains(&state.reference)) {
+        state.marker = WorkloadKind::of(&state.reference).map(|_| number);
+    }
 }

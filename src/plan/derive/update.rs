@@ -125,11 +125,13 @@ pub fn update(request: &Request<'_>) -> Result<Derived, Refusal> {
         let change = compare::objects(&state.reference, &in_force, &new);
         if is_config(&state.reference) {
             let included = listed.as_ref().is_none_or(|listed| listed.iter().any(|o| defined_as(o, state, namespace)));
-            if change.keys.is_empty() || included {
+            // A Secret's type and immutability are part of what is written; labels and annotations are deferred.
+            let replaced = change.fields.iter().any(|field| matches!(field.path.as_str(), "type" | "immutable"));
+            if change.is_empty() {
                 objects.push(new_state);
-                if !change.keys.is_empty() {
-                    config.push(ConfigChange { object: state.reference.clone(), keys: change.keys });
-                }
+            } else if included && (replaced || !change.keys.is_empty()) {
+                objects.push(new_state);
+                config.push(ConfigChange { object: state.reference.clone(), keys: change.keys });
             } else {
                 objects.push(state.clone());
             }
@@ -182,6 +184,18 @@ pub fn update(request: &Request<'_>) -> Result<Derived, Refusal> {
     Ok(Derived { target, config })
 }
 
+/// The content in force as a target of its own: what drifted from it can then be put back.
+pub fn as_it_is(request: &Request<'_>) -> Derived {
+    let target = Revision {
+        number: request.number,
+        operation_id: request.operation_id.to_owned(),
+        verb: Verb::Update,
+        time: request.time,
+        ..request.current.clone()
+    };
+    Derived { target, config: Vec::new() }
+}
+
 /// A workload takes the new images. When nothing else differs it simply is the new package's; otherwise it stays the
 /// old package's with the images put over it, so that what is deferred can be told at any time.
 fn workload_state(
@@ -208,7 +222,7 @@ fn workload_state(
     Ok(kept)
 }
 
-/// Completes a derived target: who restarts, and their markers.
+/// Completes a derived target: who restarts, and their markers. `restore`: also put back what drifted.
 ///
 /// # Errors
 /// A revision points into a package that is not at hand.
@@ -217,11 +231,11 @@ pub fn scope(
     derived: Derived,
     contents: &Contents,
     live: &Live,
+    restore: bool,
 ) -> Result<(Revision, Scope), ContentError> {
     let Derived { mut target, config } = derived;
-    // A same package is a request to put back what drifted.
-    let restore = current.package.digest == target.package.digest && config.is_empty();
-    let config = if restore { drifted_config(&target, contents, live)? } else { config };
+    let config =
+        if restore { drifted_config(&target, contents, live)? } else { with_live(config, &target, contents, live)? };
     let question = restart::Question { source: current, target: &target, contents, live, config: &config, restore };
     let affected = restart::affected(&question)?;
     mark(&mut target, &affected);
@@ -248,13 +262,38 @@ pub fn mark(target: &mut Revision, affected: &[Affected]) {
     }
 }
 
+/// Writing an object puts all of it right: keys that somebody else changed are written too, and their users restart.
+fn with_live(
+    mut config: Vec<ConfigChange>,
+    target: &Revision,
+    contents: &Contents,
+    live: &Live,
+) -> Result<Vec<ConfigChange>, ContentError> {
+    for change in &mut config {
+        let (Some(state), Some(found)) = (target.object(&change.object), live.get(&change.object)) else { continue };
+        for key in changed_keys(found, &contents.content(state)?) {
+            change.keys.retain(|known| known.key != key.key);
+            change.keys.push(key);
+        }
+        change.keys.sort_by(|one, other| one.key.cmp(&other.key));
+    }
+    Ok(config)
+}
+
 fn drifted_config(target: &Revision, contents: &Contents, live: &Live) -> Result<Vec<ConfigChange>, ContentError> {
     let mut config = Vec::new();
     for state in target.objects.iter().filter(|state| is_config(&state.reference)) {
         let wanted = contents.content(state)?;
-        let keys: Vec<KeyChange> = changed_keys(live.get(&state.reference).unwrap_or(&Value::Null), &wanted);
-        if !keys.is_empty() {
-            config.push(ConfigChange { object: state.reference.clone(), keys });
+        let object = state.reference.clone();
+        match live.get(&state.reference) {
+            // Its users run with what it held: it comes back, and they need not restart for it.
+            None => config.push(ConfigChange { object, keys: Vec::new() }),
+            Some(found) => {
+                let keys: Vec<KeyChange> = changed_keys(found, &wanted);
+                if !keys.is_empty() {
+                    config.push(ConfigChange { object, keys });
+                }
+            }
         }
     }
     Ok(config)

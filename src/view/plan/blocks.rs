@@ -78,8 +78,7 @@ pub fn workloads(page: &mut Page<'_>, sheet: &Sheet) {
     let restarting = || items.iter().copied().filter(|item| restarts(item));
     if restarting().next().is_some() {
         let number = restarting().count();
-        let verb = if number == 1 { "restarts" } else { "restart" };
-        facts.push(format!("{number} {verb}, {}", count(pods(restarting()), "Pod")));
+        facts.push(format!("{number} restart, {}", count(pods(restarting()), "Pod")));
     }
     for (number, what) in [
         (items.iter().filter(|item| creates(item)).count(), "created"),

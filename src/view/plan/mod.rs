@@ -4,7 +4,7 @@ mod blocks;
 mod reasons;
 pub mod refusals;
 
-pub use refusals::{MissingKeyLine, PermissionLine, missing_keys, missing_permissions, refused};
+pub use refusals::{MissingKeyLine, PermissionLine, ProblemLine, missing_keys, missing_permissions, problems, refused};
 
 use super::Screen;
 use super::page::Page;

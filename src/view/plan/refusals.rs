@@ -3,7 +3,7 @@
 
 use super::super::Screen;
 use super::super::page::Page;
-use super::super::style::{Mark, Text, dim, plain};
+use super::super::style::{Mark, Text, bold, cyan, dim, plain};
 use super::super::words::{command, count};
 use crate::object::ObjectRef;
 use crate::plan::derive::update::RefusedChange;
@@ -36,6 +36,19 @@ pub struct PermissionLine {
     pub rule: String,
     /// `to replace the Pods of VDU2 ReplicaSet vdu2-update`.
     pub why: String,
+}
+
+/// Anything else that forbids an operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProblemLine {
+    /// The object.
+    pub object: ObjectRef,
+    /// Where the package defines it.
+    pub place: Option<String>,
+    /// What is wrong with it; further lines are details.
+    pub what: String,
+    /// A command that may help.
+    pub command: Option<String>,
 }
 
 /// The changes that an update cannot make, and what could be done instead. The error line itself is not in it.
@@ -120,5 +133,22 @@ pub fn missing_permissions(lines: &[PermissionLine], screen: &Screen) -> String 
     page.line(0, Mark::Failed.text(screen) + format!(" {} {verb} missing", count(lines.len(), "permission")).as_str());
     let rows: Vec<Vec<Text>> = lines.iter().map(|line| vec![plain(&line.rule), dim(&line.why)]).collect();
     page.rows(4, 8, &rows);
+    page.finish()
+}
+
+/// Everything else that forbids an operation, object by object.
+pub fn problems(lines: &[ProblemLine], screen: &Screen) -> String {
+    let mut page = Page::new(screen);
+    for line in lines {
+        let place = line.place.as_ref().map(|place| format!("   {place}")).unwrap_or_default();
+        let head = Mark::Failed.text(screen) + " " + bold(&line.object.to_string()) + dim(&place);
+        page.line(0, head);
+        for what in line.what.lines() {
+            page.paragraph(4, Text::empty(), what);
+        }
+        if let Some(command) = &line.command {
+            page.line(4, cyan(command));
+        }
+    }
     page.finish()
 }
