@@ -14,6 +14,8 @@ use serde_json::Value;
 const LOG_LINES: u32 = 20;
 /// Bytes of log that are read per container.
 const LOG_BYTES: u32 = 16 * 1024;
+/// What the kubelet answers, as if it were the log, when the container is gone already.
+const NO_LOG: &str = "unable to retrieve container logs";
 /// Events that are kept.
 const EVENTS: usize = 6;
 
@@ -30,7 +32,7 @@ pub async fn collect(cluster: &Cluster, object: &Value, trouble: &Trouble, mask:
         for previous in [true, false] {
             let lines = cluster.log_tail(&reference, container, previous, LOG_LINES, LOG_BYTES).await;
             match lines {
-                Ok(lines) if !lines.trim().is_empty() => return lines,
+                Ok(lines) if !lines.trim().is_empty() && !lines.starts_with(NO_LOG) => return lines,
                 _ => {}
             }
         }
