@@ -6,5 +6,7 @@
 
 #![allow(clippy::print_stderr, reason = "a failing test tells what it saw on stderr")]
 
+mod config_only;
+mod replicas;
 mod story;
 mod support;

@@ -4,12 +4,14 @@
 #![allow(unused_imports, dead_code, reason = "each test file takes what it needs")]
 
 mod cluster;
+pub mod manifests;
 mod namespace;
 mod objects;
 mod package;
 mod run;
 pub mod sample;
 mod wait;
+mod watch;
 
 pub use cluster::{Cluster, cluster};
 pub use namespace::Namespace;
@@ -17,3 +19,4 @@ pub use objects::{Life, Object, Objects, written};
 pub use package::{Draft, Package, sample_request};
 pub use run::Run;
 pub use wait::eventually;
+pub use watch::{Seen, Watch};

@@ -4,7 +4,7 @@ use super::cluster::Cluster;
 use super::objects::{KINDS, Object, Objects};
 use super::run::{Run, line};
 use super::wait::eventually;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// A namespace of a test's own. Dropped, it is removed; by a failing test, after its Pods were shown.
@@ -63,6 +63,13 @@ impl Namespace {
         let mut command = self.cluster.kubectl();
         command.args(["-n", &self.name]).args(args);
         Run::of(command, stdin)
+    }
+
+    /// kubectl in this namespace, not started yet.
+    pub fn kubectl_command(&self, args: &[&str]) -> Command {
+        let mut command = self.cluster.kubectl();
+        command.args(["-n", &self.name]).args(args);
+        command
     }
 
     /// Creates the objects of `manifests` behind the plugin's back.
