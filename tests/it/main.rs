@@ -1,1 +1,12 @@
+//! The plugin as a user runs it, on a real cluster; kubectl is the judge of what came of it.
+//!
+//! A test that needs the cluster begins with `let Some(cluster) = cluster() else { return };` and works in a
+//! namespace of its own. `tests/run.sh` starts the throwaway cluster and names it in `VNF_TEST_KUBECONFIG`; without
+//! that variable the tests pass unseen, and with `VNF_TEST_REQUIRE=1` besides they fail.
 
+#![allow(clippy::print_stderr, reason = "a failing test tells what it saw on stderr")]
+
+mod config_only;
+mod replicas;
+mod story;
+mod support;

@@ -1,0 +1,60 @@
+//! Where the tests' cluster is, and how programs are started against it.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
+/// A cluster to test on.
+pub struct Cluster {
+    kubeconfig: PathBuf,
+    path: OsString,
+}
+
+static CLUSTER: LazyLock<Option<Cluster>> = LazyLock::new(|| {
+    let kubeconfig = std::env::var_os("VNF_TEST_KUBECONFIG")?;
+    Some(Cluster { kubeconfig: kubeconfig.into(), path: search_path() })
+});
+
+/// The cluster to test on. `None`: there is none, and the calling test has nothing to do.
+pub fn cluster() -> Option<&'static Cluster> {
+    let cluster = CLUSTER.as_ref();
+    if cluster.is_none() {
+        assert!(
+            std::env::var_os("VNF_TEST_REQUIRE").is_none_or(|value| value != "1"),
+            "VNF_TEST_REQUIRE=1, but VNF_TEST_KUBECONFIG names no cluster: start the tests with tests/run.sh"
+        );
+        eprintln!("skipped: VNF_TEST_KUBECONFIG names no cluster (tests/run.sh starts one)");
+    }
+    cluster
+}
+
+impl Cluster {
+    /// The plugin itself.
+    pub fn plugin(&self) -> Command {
+        self.command(env!("CARGO_BIN_EXE_kubectl-vnf"))
+    }
+
+    /// kubectl, which finds the plugin as `kubectl vnf`.
+    pub fn kubectl(&self) -> Command {
+        self.command("kubectl")
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.env("PATH", &self.path).env("KUBECONFIG", &self.kubeconfig).current_dir(env!("CARGO_MANIFEST_DIR"));
+        command
+    }
+}
+
+/// The plugin's folder, the user's own PATH, and the test cluster's programs in case there is no kubectl else.
+fn search_path() -> OsString {
+    let plugin = Path::new(env!("CARGO_BIN_EXE_kubectl-vnf")).parent().expect("the plugin is in a folder");
+    let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cluster/build");
+    let mut folders = vec![plugin.to_owned()];
+    folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+    if let Ok(output) = Command::new(build).arg("--print-bin").output() {
+        folders.push(String::from_utf8_lossy(&output.stdout).trim().into());
+    }
+    std::env::join_paths(folders).expect("no folder has a colon in its name")
+}

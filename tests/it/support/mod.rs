@@ -1,0 +1,22 @@
+//! What the tests share: the cluster and a namespace on it, the plugin run as a user runs it, the cluster read with
+//! kubectl, and packages made for a test.
+
+#![allow(unused_imports, dead_code, reason = "each test file takes what it needs")]
+
+mod cluster;
+pub mod manifests;
+mod namespace;
+mod objects;
+mod package;
+mod run;
+pub mod sample;
+mod wait;
+mod watch;
+
+pub use cluster::{Cluster, cluster};
+pub use namespace::Namespace;
+pub use objects::{Life, Object, Objects, written};
+pub use package::{Draft, Package, sample_request};
+pub use run::Run;
+pub use wait::eventually;
+pub use watch::{Seen, Watch};

@@ -1,0 +1,139 @@
+//! A namespace that lives as long as its test.
+
+use super::cluster::Cluster;
+use super::objects::{KINDS, Object, Objects};
+use super::run::{Run, line};
+use super::wait::eventually;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// A namespace of a test's own. Dropped, it is removed; by a failing test, after its Pods were shown.
+pub struct Namespace {
+    cluster: &'static Cluster,
+    pub name: String,
+}
+
+impl Namespace {
+    /// Makes a namespace whose name begins with `purpose`, and waits until Pods can be created in it.
+    pub fn new(cluster: &'static Cluster, purpose: &str) -> Self {
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        let namespace = Self { cluster, name: format!("vnf-test-{purpose}-{}", &id[..6]) };
+        namespace.cluster_kubectl(&["create", "namespace", &namespace.name]).succeeds();
+        eventually("the service account and the root certificate", Duration::from_secs(30), || {
+            let found = namespace.objects();
+            (found.has("ServiceAccount/default") && found.has("ConfigMap/kube-root-ca.crt")).then_some(())
+        });
+        namespace
+    }
+
+    /// Runs the plugin in this namespace.
+    pub fn vnf(&self, args: &[&str]) -> Run {
+        self.vnf_reading(args, "")
+    }
+
+    /// Runs the plugin in this namespace, with `stdin` to read.
+    pub fn vnf_reading(&self, args: &[&str], stdin: &str) -> Run {
+        let mut command = self.cluster.plugin();
+        command.args(args).args(["-n", &self.name]);
+        Run::of(command, stdin)
+    }
+
+    /// Runs `kubectl vnf` in this namespace: the plugin as kubectl starts it.
+    pub fn kubectl_vnf(&self, args: &[&str]) -> Run {
+        let mut command = self.cluster.kubectl();
+        command.arg("vnf").args(args).args(["-n", &self.name]);
+        Run::of(command, "")
+    }
+
+    /// Starts the plugin in this namespace and does not wait for it; its stderr is piped, its stdout is dropped.
+    pub fn start_vnf(&self, args: &[&str]) -> Child {
+        let mut command = self.cluster.plugin();
+        command.args(args).args(["-n", &self.name]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.spawn().unwrap_or_else(|error| panic!("{}: {error}", line(&command)))
+    }
+
+    /// Runs kubectl in this namespace.
+    pub fn kubectl(&self, args: &[&str]) -> Run {
+        self.kubectl_reading(args, "")
+    }
+
+    /// Runs kubectl in this namespace, with `stdin` to read.
+    pub fn kubectl_reading(&self, args: &[&str], stdin: &str) -> Run {
+        let mut command = self.cluster.kubectl();
+        command.args(["-n", &self.name]).args(args);
+        Run::of(command, stdin)
+    }
+
+    /// kubectl in this namespace, not started yet.
+    pub fn kubectl_command(&self, args: &[&str]) -> Command {
+        let mut command = self.cluster.kubectl();
+        command.args(["-n", &self.name]).args(args);
+        command
+    }
+
+    /// Creates the objects of `manifests` behind the plugin's back.
+    pub fn create(&self, manifests: &str) {
+        self.kubectl_reading(&["create", "-f", "-"], manifests).succeeds();
+    }
+
+    /// Everything in the namespace, events aside.
+    #[track_caller]
+    pub fn objects(&self) -> Objects {
+        Objects::read(&self.kubectl(&["get", &KINDS.join(","), "-o", "json"]).succeeds().json())
+    }
+
+    /// One object, such as `pod/web`.
+    #[track_caller]
+    pub fn object(&self, name: &str) -> Object {
+        Object(self.kubectl(&["get", name, "-o", "json"]).succeeds().json())
+    }
+
+    /// Everything in the namespace, once its controllers have come to rest: what changes afterwards, somebody changed.
+    #[track_caller]
+    pub fn at_rest(&self) -> Objects {
+        let mut before = self.objects();
+        eventually("no controller writes any more", Duration::from_secs(30), || {
+            std::thread::sleep(Duration::from_millis(500));
+            let now = self.objects();
+            let rests = now.versions() == before.versions();
+            before = now;
+            rests.then(|| before.clone())
+        })
+    }
+
+    /// What the Pod's container has printed since it started: first of all, what it saw at its start.
+    #[track_caller]
+    pub fn log(&self, pod: &str) -> String {
+        self.kubectl(&["logs", pod]).succeeds().stdout
+    }
+
+    fn cluster_kubectl(&self, args: &[&str]) -> Run {
+        let mut command = self.cluster.kubectl();
+        command.args(args);
+        Run::of(command, "")
+    }
+
+    /// Shows what a failing test leaves: Pods, the reasons of those that are not ready, and the plugin's records.
+    fn dump(&self) {
+        let show = |title: &str, args: &[&str]| eprintln!("--- {title}\n{}", self.kubectl(args).said());
+        eprintln!("--- the test failed in namespace {}", self.name);
+        show("Pods", &["get", "pods", "-o", "wide"]);
+        for pod in self.objects().of_kind("Pod").filter(|pod| !pod.is_ready()) {
+            show(pod.name(), &["describe", "pod", pod.name()]);
+        }
+        for record in self.objects().of_kind("ConfigMap").filter(|map| map.name().starts_with("vnf-")) {
+            eprintln!("--- {}\n{:#}\n{}", record.name(), record.0["metadata"]["annotations"], record.record());
+        }
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // A second panic would end the whole test program.
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.dump()));
+        }
+        self.cluster_kubectl(&["delete", "namespace", &self.name, "--wait=false"]);
+    }
+}

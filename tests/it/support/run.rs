@@ -1,0 +1,98 @@
+//! One run of a program: how it ended and what it said.
+
+use std::fmt;
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A program that has ended.
+pub struct Run {
+    line: String,
+    /// The exit code; `None` after a signal.
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+    pub took: Duration,
+}
+
+impl Run {
+    /// Runs `command` to its end, with `stdin` to read.
+    pub fn of(mut command: Command, stdin: &str) -> Self {
+        let line = line(&command);
+        let begin = Instant::now();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{line}: {error}"));
+        // A program that does not read has closed its end.
+        let _ = child.stdin.take().map(|mut pipe| pipe.write_all(stdin.as_bytes()));
+        let output = child.wait_with_output().expect("the program's output can be read");
+        Self {
+            line,
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            took: begin.elapsed(),
+        }
+    }
+
+    /// Fails the test unless the run ended with `code`.
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert!(self.code == Some(code), "exit code {code} was expected\n{self}");
+        self
+    }
+
+    /// Fails the test unless the run succeeded.
+    #[track_caller]
+    pub fn succeeds(self) -> Self {
+        self.exits(0)
+    }
+
+    /// Fails the test unless stdout or stderr holds each of `parts`. Runs of white space count as one space.
+    #[track_caller]
+    pub fn says<'p>(self, parts: impl IntoIterator<Item = &'p str>) -> Self {
+        let text = words(&self.said());
+        for part in parts {
+            assert!(text.contains(&words(part)), "it does not say {part:?}\n{self}");
+        }
+        self
+    }
+
+    /// Fails the test if stdout or stderr holds one of `parts`.
+    #[track_caller]
+    pub fn never_says<'p>(self, parts: impl IntoIterator<Item = &'p str>) -> Self {
+        let text = self.said();
+        for part in parts {
+            assert!(!text.contains(part), "it says {part:?}\n{self}");
+        }
+        self
+    }
+
+    /// All that it said, stdout first.
+    pub fn said(&self) -> String {
+        format!("{}\n{}", self.stdout, self.stderr)
+    }
+
+    /// stdout as JSON.
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("stdout is not JSON: {error}\n{self}"))
+    }
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { line, code, stdout, stderr, took } = self;
+        let code = code.map_or("a signal".to_owned(), |code| code.to_string());
+        write!(f, "$ {line}\n{stdout}--- stderr\n{stderr}--- ended with {code} after {took:.1?}")
+    }
+}
+
+/// The command as one would type it, for messages.
+pub fn line(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
+
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
