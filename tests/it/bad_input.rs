@@ -533,9 +533,9 @@ fn a_damaged_or_newer_record_is_an_error_and_list_still_works() {
         let commands = if number < 2 { commands } else { &commands[..2] };
         nothing_written(&ns, || {
             for command in commands {
-                let code = if command[0] == "diff" { 2 } else { 1 };
                 let run = ns.vnf(command);
-                let code = if run.code == Some(1) { 1 } else { code };
+                // 1 is what `diff` says of differences.
+                let code = if command[0] == "diff" { 2 } else { 1 };
                 run.exits(code).says([record.name(), words]).never_says(["panicked"]);
             }
             ns.vnf(&["list"]).succeeds().says([NAME]).never_says(["panicked"]);
@@ -551,12 +551,9 @@ fn a_damaged_or_newer_record_is_an_error_and_list_still_works() {
     ns.kubectl(&["patch", &file, "--type=merge", "-p", "{\"data\": null}"]).succeeds();
     nothing_written(&ns, || {
         ns.vnf(&["op", "list", NAME]).succeeds().says(["1 operation record cannot be read"]).never_says(["panicked"]);
-        let id = operation.text("/metadata/labels/kubectl-vnf~1operation");
-        for which in [NAME, id].into_iter().filter(|which| !which.is_empty()) {
-            let run = ns.vnf(&["op", "show", which]);
-            assert_ne!(run.code, Some(0), "{run}");
-            run.never_says(["panicked"]);
-        }
+        let run = ns.vnf(&["op", "show", NAME]);
+        assert_ne!(run.code, Some(0), "{run}");
+        run.never_says(["panicked"]);
         ns.vnf(&["list"]).succeeds().says([NAME]);
     });
 
@@ -564,6 +561,23 @@ fn a_damaged_or_newer_record_is_an_error_and_list_still_works() {
     nothing_written(&ns, || {
         for command in [&["heal", NAME, "--all", "--yes"][..], &["update", NAME, "--yes", "--package", &package]] {
             ns.vnf(command).exits(1).says(["the package sha256:", &*ns.name, "is damaged"]).never_says(["panicked"]);
+        }
+    });
+}
+
+#[test]
+#[ignore = "bug: it says that there was no operation"]
+fn op_show_says_that_a_record_is_damaged() {
+    let Some(cluster) = cluster() else { return };
+    let ns = installed(cluster, "op-damaged");
+    let objects = ns.objects();
+    let operation = objects.of_kind("ConfigMap").find(|map| map.is_record("operation")).expect("one operation");
+    let id = operation.record()["id"].as_str().expect("its id").to_owned();
+    let file = format!("configmap/{}", operation.name());
+    ns.kubectl(&["patch", &file, "--type=merge", "-p", "{\"data\": null}"]).succeeds();
+    nothing_written(&ns, || {
+        for which in [NAME, &id] {
+            ns.vnf(&["op", "show", which]).exits(1).says([operation.name(), "is damaged"]);
         }
     });
 }
