@@ -6,6 +6,7 @@
 
 #![allow(clippy::print_stderr, reason = "a failing test tells what it saw on stderr")]
 
+mod bad_input;
 mod config_only;
 mod drift;
 mod failed;
