@@ -44,7 +44,6 @@ fn an_update_without_a_package_puts_drift_back() {
 }
 
 #[test]
-#[ignore = "bug: refused off a terminal without --overwrite-drift, though putting drift back is all it can do"]
 fn an_update_without_a_package_needs_no_flag() {
     let Some(cluster) = cluster() else { return };
     let ns = instantiated(cluster, "no-flag");

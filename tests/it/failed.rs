@@ -54,7 +54,6 @@ fn a_bad_image_ends_soon_in_failed_temp_and_nothing_else_is_allowed() {
 }
 
 #[test]
-#[ignore = "bug: after `op fail` all workloads that use the changed config are planned again, bare Pods as recreate"]
 fn after_fail_a_corrected_package_plans_only_the_rest() {
     let Some(cluster) = cluster() else { return };
     let ns = instantiated(cluster, "corrected");

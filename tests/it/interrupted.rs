@@ -87,7 +87,6 @@ fn an_update_killed_with_all_workloads_in_motion_is_finished_by_retry() {
 }
 
 #[test]
-#[ignore = "bug: show says FAILED_TEMP without `interrupted`, list says PROCESSING for ever"]
 fn readers_show_a_killed_update_as_interrupted() {
     let Some(cluster) = cluster() else { return };
     let (ns, _) = killed_at(cluster, "readers", "ConfigMap cm-data written", &[]);

@@ -96,7 +96,8 @@ impl Namespace {
         eventually("no controller writes any more", Duration::from_secs(30), || {
             std::thread::sleep(Duration::from_millis(500));
             let now = self.objects();
-            let rests = now.versions() == before.versions();
+            let leaving = now.of_kind("Pod").any(|pod| pod.is_leaving());
+            let rests = !leaving && now.versions() == before.versions();
             before = now;
             rests.then(|| before.clone())
         })
