@@ -7,13 +7,15 @@
 //! - [`view`]: everything a user reads, as pure functions of values.
 //! - [`engine`]: the only code that moves anything: pre-checks, lock, execution, waiting, verification.
 //! - [`plan`]: what is to be done and why, decided without I/O; one derivation per operation.
+//! - [`report`]: what an operation tells of itself, as values: events, outcome, evidence.
 //! - [`record`]: what is kept about an instance, its revisions and its operations; versioned, pure.
 //! - [`package`]: CSAR archives and the VNFD in them.
 //! - [`object`]: Kubernetes objects as data.
 //! - [`cluster`]: the API server: connection, verbs, watches, and the store made of them.
 //! - [`yaml`]: the only place that reads or prints YAML.
 //!
-//! Arrows: commands -> engine, view; engine -> plan, cluster; plan -> package, object, record; view -> values only.
+//! Arrows: commands -> engine, view; engine -> plan, cluster; plan -> package, object, record;
+//! view -> values only.
 
 pub mod cli;
 pub mod cluster;
@@ -23,6 +25,7 @@ pub mod object;
 pub mod package;
 pub mod plan;
 pub mod record;
+pub mod report;
 pub mod view;
 pub mod yaml;
 
@@ -40,14 +43,16 @@ mod tests {
                     visit(&path);
                 } else if path.extension().is_some_and(|extension| extension == "rs") {
                     let text = std::fs::read_to_string(&path).expect("a source file");
-                    for word in ["tokio::", "kube::", "crate::cluster", "crate::cli", "crate::commands"] {
+                    for word in
+                        ["tokio::", "kube::", "crate::cluster", "crate::engine", "crate::cli", "crate::commands"]
+                    {
                         let found = text.contains(word);
                         assert!(!found, "{} names {word}", path.display());
                     }
                 }
             }
         }
-        for module in ["plan", "package", "object", "record", "view"] {
+        for module in ["plan", "package", "object", "record", "report", "view"] {
             visit(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(module));
         }
     }

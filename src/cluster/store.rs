@@ -99,6 +99,11 @@ pub struct Stored {
 }
 
 impl Stored {
+    /// Whether the record has been written; one that is to be made stands in memory only.
+    pub fn exists(&self) -> bool {
+        !uid(&self.object).is_empty()
+    }
+
     fn read(object: Value) -> Result<Self, StoreError> {
         let instance = Instance::from_config_map(&object)?;
         Ok(Self { instance, object })
@@ -414,19 +419,27 @@ impl Store {
         object.map(read_operation).transpose()
     }
 
-    /// All operations of an instance, or of all instances, newest first. Damaged ones are left out and counted.
+    /// All operations of an instance, or of all instances, newest first; and what is wrong with those that cannot be
+    /// read.
     ///
     /// # Errors
     /// The API server's.
-    pub async fn operations(&self, instance_id: Option<&str>) -> Result<(Vec<StoredOperation>, usize), StoreError> {
+    pub async fn operations(
+        &self,
+        instance_id: Option<&str>,
+    ) -> Result<(Vec<StoredOperation>, Vec<StoreError>), StoreError> {
         let of = instance_id.map(|id| format!(",{}", names::instance_selector(id))).unwrap_or_default();
         let selector = format!("{RECORD}=operation{of}");
         let listing = self.cluster.list("v1", "ConfigMap", Some(&self.namespace), &selector).await?;
-        let total = listing.items.len();
-        let mut operations: Vec<StoredOperation> =
-            listing.items.into_iter().filter_map(|object| read_operation(object).ok()).collect();
+        let mut operations = Vec::new();
+        let mut damaged = Vec::new();
+        for object in listing.items {
+            match read_operation(object) {
+                Ok(operation) => operations.push(operation),
+                Err(error) => damaged.push(error),
+            }
+        }
         operations.sort_by_key(|stored| std::cmp::Reverse(stored.operation.start_time));
-        let damaged = total - operations.len();
         Ok((operations, damaged))
     }
 

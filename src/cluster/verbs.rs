@@ -242,15 +242,6 @@ impl Cluster {
         self.patch(r, "application/merge-patch+json", patch, &write_query(Run::Real)).await
     }
 
-    /// Applies a whole object (server-side apply). Never forces: a foreign manager's field is a conflict.
-    ///
-    /// # Errors
-    /// `is_conflict` with one `FieldManagerConflict` cause per field, and whatever else befell the request.
-    pub async fn apply(&self, object: &Value, run: Run) -> Result<Value, ClusterError> {
-        let r = ObjectRef::of(object).ok_or(ClusterError::NoIdentity)?;
-        self.patch(&r, "application/apply-patch+yaml", object, &write_query(run)).await
-    }
-
     async fn patch(
         &self,
         r: &ObjectRef,
@@ -259,8 +250,7 @@ impl Cluster {
         query: &[(&str, &str)],
     ) -> Result<Value, ClusterError> {
         let url = with_query(&self.object_path(r).await?, query);
-        let verb = if content_type.contains("apply") { "apply" } else { "patch" };
-        self.ask(Ask::about(Method::PATCH, url, verb, r).body(content_type, patch)).await
+        self.ask(Ask::about(Method::PATCH, url, "patch", r).body(content_type, patch)).await
     }
 
     /// Asks for an object's deletion; it may stand for a while yet (grace, finalizers). `false`: it was gone.

@@ -41,7 +41,7 @@ pub(crate) async fn create(env: &Env, name: &str, package: &Package) -> Result<S
     check_name(name)?;
     let stored = env.store.create(Instance::create(new_id(), name.to_owned(), package_id(package))).await?;
     if let Err(error) = env.store.put_package(package).await {
-        env.store.delete(&stored).await?;
+        let _ = env.store.delete(&stored).await;
         let digests = BTreeSet::from([package.digest.to_string()]);
         let _ = env.store.collect_packages(&digests).await;
         return Err(error.into());

@@ -1,10 +1,10 @@
 //! `instantiate`: the package's objects, created and waited for.
 
-use super::create::{check_name, create};
+use super::create::check_name;
 use super::env::{Env, new_id};
 use super::operate::Operating;
 use super::request::{InstantiateRequest, open_package, package_id, package_notes};
-use crate::cli::args::{Change, DryRun, Global};
+use crate::cli::args::{Change, Global};
 use crate::cli::error::{CliError, Exit};
 use crate::cluster::store::Stored;
 use crate::engine::operation::Proposal;
@@ -74,28 +74,20 @@ pub(crate) async fn run(global: &Global, args: InstantiateArgs) -> Result<Exit, 
     };
     notes.extend(package_notes(&package));
     let plan = Plan::resolve(&env, &args, &request, &package).await?;
-    // A dry run leaves nothing behind, not even a record.
-    let dry = args.change.dry_run != DryRun::None;
-    let made_here = existing.is_none() && !dry;
-    let id = package_id(&package);
-    let stored = match existing {
-        Some(stored) => stored,
-        None if dry => {
-            let instance = Instance::create(new_id(), args.name.clone(), id.clone());
-            Stored { object: instance.to_config_map(env.store.namespace(), None), instance }
-        }
-        None => create(&env, &args.name, &package).await?,
-    };
+    let is_new = existing.is_none();
+    // A new record is written once nothing speaks against it any more: a refusal leaves nothing behind.
+    let stored = existing.unwrap_or_else(|| {
+        let instance = Instance::create(new_id(), args.name.clone(), package_id(&package));
+        Stored { object: instance.to_config_map(env.store.namespace(), None), instance }
+    });
     let mut contents = Contents::default();
     contents.add(package);
     let mut session =
         Session { cluster: env.cluster.clone(), store: env.store.clone(), stored, standing: Standing::Free };
     let result = operate(&env, &args, &mut session, &contents, &plan, notes, digests_checked).await;
-    if made_here && session.instance().kubectl_vnf.operation.is_none() {
-        // Refused before the first write: what was made for it goes again.
-        let digests = BTreeSet::from([id.digest.clone()]);
-        env.store.delete(&session.stored).await?;
-        env.store.collect_packages(&digests).await?;
+    if is_new && session.stored.exists() && session.instance().kubectl_vnf.operation.is_none() {
+        // Nothing began after all. What went wrong is the news, not that this may fail too.
+        let _ = env.store.delete(&session.stored).await;
     }
     result
 }

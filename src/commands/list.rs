@@ -5,10 +5,14 @@ use super::operate::print;
 use crate::cli::args::{Global, Output, TableOutput};
 use crate::cli::error::{CliError, Exit};
 use crate::cluster::store::{annotation, list_records};
+use crate::engine::lock;
 use crate::object::text;
 use crate::record::names::{INSTANCE, column};
 use crate::view::tables::{self, ListRow};
 use serde_json::{Value, json};
+
+/// How an operation under way ends in the column.
+const PROCESSING: &str = "PROCESSING";
 
 /// List VNF instances
 #[derive(Debug, clap::Args)]
@@ -56,6 +60,18 @@ pub(crate) async fn run(global: &Global, args: ListArgs) -> Result<Exit, CliErro
         let value = annotation(record, key);
         (!value.is_empty()).then(|| value.to_owned())
     };
+    // Only who finds an operation under way asks whether anybody is still at it.
+    let under_way = records.iter().any(|record| annotation(record, column::OPERATION).ends_with(PROCESSING));
+    let alive = match namespace.filter(|_| under_way) {
+        Some(namespace) => lock::alive(&env.cluster, namespace).await,
+        None => None,
+    };
+    let operation = |record: &Value| {
+        let text = column(record, column::OPERATION)?;
+        let id = record["metadata"]["labels"][INSTANCE].as_str().unwrap_or("");
+        let gone = alive.as_ref().is_some_and(|alive| !alive.contains(id));
+        Some(if gone { text.replace(PROCESSING, lock::INTERRUPTED) } else { text })
+    };
     let rows: Vec<ListRow> = records
         .iter()
         .map(|record| ListRow {
@@ -64,7 +80,7 @@ pub(crate) async fn run(global: &Global, args: ListArgs) -> Result<Exit, CliErro
             state: annotation(record, column::STATE).to_owned(),
             product: annotation(record, column::PRODUCT).to_owned(),
             revision: column(record, column::REVISION),
-            operation: column(record, column::OPERATION),
+            operation: operation(record),
             created: text(record, "/metadata/creationTimestamp").and_then(|time| time.parse().ok()),
             id: record["metadata"]["labels"][INSTANCE].as_str().unwrap_or("").to_owned(),
             provider: annotation(record, column::PROVIDER).to_owned(),

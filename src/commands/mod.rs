@@ -1,6 +1,6 @@
 //! One file per verb: what may be typed, and the way from there to the engine and back to a view.
 //!
-//! No formatting and no Kubernetes here. What several verbs share: [`env`] (where a command runs), [`operate`] (plan,
+//! No formatting and no Kubernetes here. What several verbs share: [`mod@env`] (where a command runs), [`operate`] (plan,
 //! checks, consent, execution, result), [`request`] (request files and packages).
 
 pub mod create;

@@ -6,8 +6,8 @@ use crate::cli::args::{Change, Global, Output, TableOutput};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::signal::stop_requests;
 use crate::cluster::store::StoredOperation;
+use crate::engine::lock;
 use crate::engine::operation::{Options, give_up, plan_items, resume, wait_out_lock};
-use crate::engine::outcome::FailureLine;
 use crate::engine::session::{EngineError, Session, Standing};
 use crate::object::mask::printable_line;
 use crate::plan::derive::fail::reached;
@@ -16,10 +16,12 @@ use crate::plan::sheet::{Sheet, Untouched, untouched};
 use crate::plan::{Contents, Item, ItemState, Vdus};
 use crate::record::instance::InstantiationState;
 use crate::record::operation::Manner;
-use crate::record::{Journal, OperationState, Revision, Verb, names};
+use crate::record::{Journal, Operation, OperationState, Revision, Verb, names};
+use crate::report::outcome::FailureLine;
 use crate::view::show::{OperationLine, OperationSheet};
 use crate::view::tables::OperationRow;
 use crate::view::{plan as plan_view, show as show_view, tables};
+use std::collections::BTreeSet;
 
 /// List operations, newest first
 #[derive(Debug, clap::Args)]
@@ -69,12 +71,10 @@ pub(crate) async fn list(global: &Global, args: ListArgs) -> Result<Exit, CliErr
         None => None,
     };
     let (operations, damaged) = env.store.operations(id.as_deref()).await?;
-    if damaged > 0 {
-        env.ui.err(&format!(
-            "! {} cannot be read and left out\n",
-            crate::view::words::count(damaged, "operation record")
-        ));
+    for error in &damaged {
+        env.ui.err(&format!("! left out: {}\n", printable_line(&error.to_string())));
     }
+    let alive = lock::alive(&env.cluster, env.store.namespace()).await;
     match args.output {
         Some(TableOutput::Json | TableOutput::Yaml) => {
             let all: Vec<_> = operations.iter().map(|stored| &stored.operation).collect();
@@ -100,7 +100,7 @@ pub(crate) async fn list(global: &Global, args: ListArgs) -> Result<Exit, CliErr
             id: operation.id.clone(),
             instance: None,
             verb: operation.kubectl_vnf.verb.to_string(),
-            state: operation.operation_state.to_string(),
+            state: standing_of(operation, alive.as_ref()),
             source_revision: operation.kubectl_vnf.source_revision,
             target_revision: operation.kubectl_vnf.target_revision,
             started: operation.start_time,
@@ -124,12 +124,14 @@ pub(crate) async fn show(global: &Global, args: ShowArgs) -> Result<Exit, CliErr
     let session = Session::open(&env.cluster, &env.store, &stored.operation.vnf_instance_id).await?;
     let mut operation = stored.operation.clone();
     let mut ways = Vec::new();
+    let mut interrupted = false;
     let name = session.instance().vnf_instance_name.clone();
-    if let Standing::Unfinished { operation: open, .. } = &session.standing
+    if let Standing::Unfinished { operation: open, interrupted: gone } = &session.standing
         && open.operation.id == operation.id
     {
         // Its process may be gone without having said so.
         operation.enter(OperationState::FailedTemp, operation.state_entered_time);
+        interrupted = *gone;
         ways = ways_out(operation.kubectl_vnf.verb, &name, &env.screen());
     }
     let journal = &stored.journal;
@@ -151,6 +153,7 @@ pub(crate) async fn show(global: &Global, args: ShowArgs) -> Result<Exit, CliErr
         })
         .collect();
     let sheet = OperationSheet {
+        interrupted,
         operation: &operation,
         journal,
         instance: &name,
@@ -182,19 +185,37 @@ async fn in_scope(
     Ok((items, rest, waiting))
 }
 
+/// The state of an operation as a reader should see it: one whose process no longer holds the lock was interrupted.
+fn standing_of(operation: &Operation, alive: Option<&BTreeSet<String>>) -> String {
+    let gone = alive.is_some_and(|alive| !alive.contains(&operation.vnf_instance_id));
+    if operation.operation_state == OperationState::Processing && gone {
+        return lock::INTERRUPTED.to_owned();
+    }
+    operation.operation_state.to_string()
+}
+
 /// An operation by id, by the beginning of its id, or the last one of an instance.
 async fn find(env: &Env, which: &str) -> Result<StoredOperation, CliError> {
-    if let Some(stored) = env.store.operation(which).await.ok().flatten() {
+    if uuid::Uuid::try_parse(which).is_ok()
+        && let Some(stored) = env.store.operation(which).await?
+    {
         return Ok(stored);
     }
-    let (operations, _) = env.store.operations(None).await?;
-    let fits: Vec<&StoredOperation> =
-        operations.iter().filter(|stored| which.len() >= 4 && stored.operation.id.starts_with(which)).collect();
-    if let [one] = fits.as_slice() {
+    let named = env.store.by_name(which).await?;
+    let (operations, damaged) = env.store.operations(None).await?;
+    let begins = |stored: &&StoredOperation| which.len() >= 4 && stored.operation.id.starts_with(which);
+    let fits: Vec<&StoredOperation> = operations.iter().filter(begins).collect();
+    if let ([one], None) = (fits.as_slice(), &named) {
         return Ok((*one).clone());
     }
-    let instance = env.store.find(which).await?.instance;
+    let instance = match named {
+        Some(stored) => stored.instance,
+        None => env.store.find(which).await?.instance,
+    };
     let last = operations.into_iter().find(|stored| stored.operation.vnf_instance_id == instance.id);
+    if let (None, Some(error)) = (&last, damaged.into_iter().next()) {
+        return Err(error.into());
+    }
     last.ok_or_else(|| CliError::new(format!("{} has had no operation yet", instance.vnf_instance_name)))
 }
 

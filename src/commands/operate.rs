@@ -6,16 +6,17 @@ use crate::cli::args::{Change, DryRun, Output, Progress};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::signal::stop_requests;
 use crate::cluster::store::StoredOperation;
-use crate::engine::events::{Event, Events};
+use crate::engine::events::Events;
 use crate::engine::lock::Lock;
 use crate::engine::observe::Observer;
 use crate::engine::operation::{Begun, Options, Proposal, begin, carry_out, plan_items};
-use crate::engine::outcome::Outcome;
 use crate::engine::precheck::{self, Checked};
 use crate::engine::session::{EngineError, Session};
 use crate::plan::Contents;
 use crate::record::operation::Manner;
 use crate::record::{OperationState, Verb};
+use crate::report::event::Event;
+use crate::report::outcome::Outcome;
 use crate::view::words::command_line;
 use crate::view::{Screen, plan as plan_view, progress, result as result_view};
 use serde::Serialize;
@@ -103,6 +104,9 @@ impl Operating<'_> {
                         return Ok((Exit::Interrupted, None));
                     }
                 }
+            }
+            if !self.session.stored.exists() {
+                self.session.stored = env.store.create(self.session.stored.instance.clone()).await?;
             }
             let stop = stop.get_or_insert_with(|| stop_requests(&env.ui)).clone();
             let options = options(self.change, stop, self.manner.clone());

@@ -27,7 +27,9 @@ pub struct ShowArgs {
 pub(crate) async fn run(global: &Global, args: ShowArgs) -> Result<Exit, CliError> {
     let env = Env::connect(global).await?;
     let mut session = Session::open(&env.cluster, &env.store, &args.name).await?;
+    let mut interrupted = false;
     if let Standing::Unfinished { interrupted: true, operation } = &session.standing {
+        interrupted = true;
         // Its process could not say so itself any more.
         let mut stopped = operation.operation.clone();
         stopped.enter(OperationState::FailedTemp, stopped.state_entered_time);
@@ -58,7 +60,13 @@ pub(crate) async fn run(global: &Global, args: ShowArgs) -> Result<Exit, CliErro
         print(&env, args.output, &value, &instance.vnf_instance_name, |_| String::new());
         return Ok(Exit::Done);
     }
-    let sheet = ShowSheet { instance: &instance, namespace: env.store.namespace(), rows: &rows, deferred: &waiting };
+    let sheet = ShowSheet {
+        interrupted,
+        instance: &instance,
+        namespace: env.store.namespace(),
+        rows: &rows,
+        deferred: &waiting,
+    };
     env.ui.out(&show::instance(&sheet, &env.screen()));
     Ok(Exit::Done)
 }

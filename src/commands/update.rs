@@ -74,7 +74,8 @@ pub(crate) async fn run(global: &Global, args: UpdateArgs) -> Result<Exit, CliEr
         observer: &prepared.observer,
         change: &args.change,
         asks: true,
-        overwrite_drift: args.overwrite_drift,
+        // Without a package, putting back what drifted is all that is asked for.
+        overwrite_drift: args.overwrite_drift || prepared.restores(),
         manner: Manner { one_by_one: args.one_by_one, ..Manner::default() },
     };
     let again = async |session: &Session| prepared.propose(&env, session);
@@ -244,6 +245,11 @@ impl Prepared {
         loaded?;
         let observer = observer?;
         Ok(Self { contents, observer, asked, package, digests_checked, operation_id: new_id() })
+    }
+
+    /// Whether the request is to put back what drifted, and nothing else.
+    fn restores(&self) -> bool {
+        !self.asked.moves_content()
     }
 
     /// Whether the record moves to another package although nothing of the cluster changes.

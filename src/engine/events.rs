@@ -1,43 +1,13 @@
-//! What happens during an operation, as one stream of typed events.
+//! The stream of what happens during an operation.
 //!
 //! The engine only sends; how an event looks is the view's affair, and a plain log, a live tree and JSON lines read
 //! the same stream.
 
 use crate::object::ObjectRef;
-use serde::Serialize;
+use crate::report::event::{Event, EventKind};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-
-/// One thing that happened.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Event {
-    /// Since the operation began.
-    pub after: Duration,
-    /// The object that it is about.
-    pub object: ObjectRef,
-    /// Its VDU, when it is the workload of one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub vdu: Option<String>,
-    /// What happened.
-    #[serde(flatten)]
-    pub kind: EventKind,
-}
-
-/// What happened to an object.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase", tag = "event", content = "detail")]
-pub enum EventKind {
-    /// Something was written: `created`, `image nginx -> tomcat`.
-    Written(String),
-    /// What it is waiting for has changed: `1 of 3 new`.
-    Waiting(String),
-    /// It is done: `ready 1/1, restarts 0 -> 1`.
-    Done(String),
-    /// It failed: the reason in a few words.
-    Failed(String),
-}
 
 /// The sending end; cheap to clone. Without a listener events are dropped.
 #[derive(Clone, Debug)]

@@ -1,63 +1,23 @@
-//! What a failure leaves behind: the container's reason, the Pod's events, the last log lines.
+//! Collecting what a failure leaves behind: the container's reason, the Pod's events, the last log lines.
 //!
-//! Collected before anything else is done, since a rollback would destroy it. Every Secret value of the instance is
+//! Done before anything else is done, since a rollback would destroy it. Every Secret value of the instance is
 //! masked and every control character stripped here, where the text enters the program.
 
 use crate::cluster::Cluster;
 use crate::object::mask::{Mask, printable_line};
 use crate::object::trouble::Trouble;
 use crate::object::{ObjectRef, text, uid};
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use crate::report::evidence::{EventLine, Evidence};
 use serde_json::Value;
 
 /// Log lines that are kept per container.
 const LOG_LINES: u32 = 20;
 /// Bytes of log that are read per container.
 const LOG_BYTES: u32 = 16 * 1024;
+/// What the kubelet answers, as if it were the log, when the container is gone already.
+const NO_LOG: &str = "unable to retrieve container logs";
 /// Events that are kept.
 const EVENTS: usize = 6;
-
-/// One event about a Pod.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct EventLine {
-    /// When it was last seen.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub time: Option<Timestamp>,
-    /// `Failed`, `BackOff`, ...
-    pub reason: String,
-    /// What it says.
-    pub message: String,
-}
-
-/// Why something failed, as far as the cluster tells.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Evidence {
-    /// In a few words: `the image cannot be pulled`.
-    pub summary: String,
-    /// The Pod, when one is to blame.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pod: Option<String>,
-    /// Its node.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub node: Option<String>,
-    /// Its container.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub container: Option<String>,
-    /// The image that it is to run.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub image: Option<String>,
-    /// Kubernetes' reason: `ImagePullBackOff`.
-    pub reason: String,
-    /// Kubernetes' message.
-    pub message: String,
-    /// Events, oldest first.
-    pub events: Vec<EventLine>,
-    /// Last log lines of the container.
-    pub log: Vec<String>,
-}
 
 /// Collects what the cluster knows about a trouble of `object` (a Pod, or a controller that cannot make one).
 /// Best effort: what cannot be read is left out.
@@ -72,7 +32,7 @@ pub async fn collect(cluster: &Cluster, object: &Value, trouble: &Trouble, mask:
         for previous in [true, false] {
             let lines = cluster.log_tail(&reference, container, previous, LOG_LINES, LOG_BYTES).await;
             match lines {
-                Ok(lines) if !lines.trim().is_empty() => return lines,
+                Ok(lines) if !lines.trim().is_empty() && !lines.starts_with(NO_LOG) => return lines,
                 _ => {}
             }
         }

@@ -1,9 +1,9 @@
 //! Carrying items out: phase by phase, the items of a phase in parallel, waiting for what changed and only for that.
 //!
-//! Every write goes through [`Work::write`]: the lock is checked before it, and what broke on the way is tried
-//! again where that is safe. Every wait goes through [`Work::until`], which also watches for trouble, time and stop.
+//! Every write goes through `Task::write`: the lock is checked before it, and what broke on the way is tried
+//! again where that is safe. Every wait goes through `Task::until`, which also watches for trouble, time and stop.
 
-use super::events::{EventKind, Events};
+use super::events::Events;
 use super::evidence;
 use super::failure::{Cause, Failure};
 use super::lock::Lock;
@@ -20,6 +20,7 @@ use crate::plan::content::{Owner, owner};
 use crate::plan::order::{Phase, is_custom};
 use crate::plan::{Contents, Item, ItemState, Live, Step, drift, patch, ready};
 use crate::record::{Journal, ObjectState, Verb};
+use crate::report::event::EventKind;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use serde_json::Value;
@@ -602,13 +603,24 @@ impl Task<'_> {
         let mut leaving: Vec<(ObjectRef, String)> = Vec::new();
         {
             let live = self.work.observer.live();
-            if old.is_empty() || uid_of(&live, object) != old {
-                return Ok(());
+            if !old.is_empty() && uid_of(&live, object) == old {
+                leaving.push((object.clone(), old.to_owned()));
+                for pod in live.pods_of(object).iter().filter(|pod| uid(pod) != old) {
+                    leaving.extend(ObjectRef::of(pod).map(|reference| (reference, uid(pod).to_owned())));
+                }
             }
-            leaving.push((object.clone(), old.to_owned()));
-            for pod in live.pods_of(object).iter().filter(|pod| uid(pod) != old) {
-                leaving.extend(ObjectRef::of(pod).map(|reference| (reference, uid(pod).to_owned())));
+            // Pods of a workload that an earlier try has deleted.
+            for (name, before) in &self.work.journal.snapshot {
+                let pod = ObjectRef::new("v1", "Pod", object.namespace.as_deref(), name);
+                let id = &before.snapshot.uid;
+                let known = || leaving.iter().any(|(_, leaving)| leaving == id);
+                if before.workload == *object && uid_of(&live, &pod) == *id && !known() {
+                    leaving.push((pod, id.clone()));
+                }
             }
+        }
+        if leaving.is_empty() {
+            return Ok(());
         }
         // A grace period does not travel through an owner: each Pod is told of it.
         let tell_each = self.work.grace_seconds.is_some();
@@ -650,7 +662,7 @@ impl Task<'_> {
         Ok(())
     }
 
-    /// As [`Self::gone`] for a kind that nothing watches: most are gone with the answer to the deletion.
+    /// As `gone` for a kind that nothing watches: most are gone with the answer to the deletion.
     async fn gone_unwatched(&self) -> Result<(), Failure> {
         let object = &self.item.object;
         loop {
@@ -660,6 +672,9 @@ impl Task<'_> {
                 let after = self.work.events.elapsed();
                 let waiting = format!("being deleted, held by finalizer {}", finalizers(&found));
                 return Err(self.fail(Cause::Timeout { after, waiting }));
+            }
+            if *self.shared.halt.borrow() {
+                return Err(self.fail(Cause::Unfinished("being deleted".into())));
             }
             self.pause(LOOK_AGAIN).await?;
         }

@@ -1,10 +1,10 @@
 //! Why an operation did not reach its target.
 
-use super::evidence::Evidence;
 use super::lock::LockError;
 use crate::cluster::ClusterError;
 use crate::object::ObjectRef;
 use crate::plan::ContentError;
+use crate::report::evidence::Evidence;
 use std::time::Duration;
 
 /// One thing that went wrong, on one object.

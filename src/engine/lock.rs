@@ -12,6 +12,7 @@ use crate::record::names::{self, MANAGED_BY, MANAGER};
 use crate::record::operation::By;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::Mutex;
@@ -83,6 +84,19 @@ const TOKEN: &str = "kubectl-vnf/holder-token";
 pub async fn holder(cluster: &Cluster, namespace: &str, instance_id: &str) -> Result<Option<Holder>, ClusterError> {
     let lease = cluster.get(&names::lease(namespace, instance_id)).await?;
     Ok(lease.and_then(|lease| read(cluster, &lease)))
+}
+
+/// How an operation is shown whose process is gone without a word.
+pub const INTERRUPTED: &str = "FAILED_TEMP (interrupted)";
+
+/// Ids of the instances in a namespace whose lock is held at this moment. `None`: who asks may not know.
+pub async fn alive(cluster: &Cluster, namespace: &str) -> Option<BTreeSet<String>> {
+    let leases =
+        cluster.list_metadata("coordination.k8s.io/v1", "Lease", Some(namespace), names::INSTANCE).await.ok()?;
+    let held = leases.items.iter().filter(|lease| read(cluster, lease).is_some());
+    Some(
+        held.filter_map(|lease| lease["metadata"]["labels"][names::INSTANCE].as_str().map(ToOwned::to_owned)).collect(),
+    )
 }
 
 /// The holder of a Lease that has not run out.

@@ -5,7 +5,7 @@
 //! - [`operation`]: lock, record, execute, verify, record: the same for all operations and for a retry;
 //! - [`execute`]: items carried out, with [`observe`] for what is live and [`lock`] for who may write;
 //! - [`tenants`]: who else would go with a Namespace or CRD;
-//! - [`verify`], [`evidence`], [`failure`], [`outcome`]: what it came to.
+//! - [`verify`], [`evidence`], [`failure`]: what it came to; told as values of `report`.
 //!
 //! What is to be done is decided in `plan`; how it looks, in `view`.
 
@@ -16,7 +16,6 @@ pub mod failure;
 pub mod lock;
 pub mod observe;
 pub mod operation;
-pub mod outcome;
 pub mod precheck;
 pub mod session;
 pub mod tenants;

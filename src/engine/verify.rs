@@ -2,7 +2,6 @@
 
 use super::failure::{Cause, Failure};
 use super::observe::Observer;
-use super::outcome::{Disturbed, PodOf, Restarted};
 use crate::cluster::{Cluster, ClusterError};
 use crate::object::config::{changed_keys, is_config};
 use crate::object::health::Readiness;
@@ -13,6 +12,7 @@ use crate::plan::drift::{self, Writer};
 use crate::plan::{ContentError, Contents, Live, Vdus, live_images, live_marker};
 use crate::record::operation::PodBefore;
 use crate::record::{How, Journal, ObjectState, Revision};
+use crate::report::outcome::{Disturbed, PodOf, Restarted};
 use serde_json::Value;
 use std::collections::BTreeMap;
 

@@ -44,7 +44,7 @@ pub struct WorkloadTarget {
 }
 
 /// Whether a workload is ready and so is every Pod that it owns. `owned_pods` are the live Pods of
-/// [`workload::owned`], terminating and ended ones included; those do not count, as they do not for their
+/// the workload by owner references, terminating and ended ones included; those do not count, as they do not for their
 /// controller. For a bare Pod `owned_pods` is not looked at.
 pub fn workload_ready(object: &Value, owned_pods: &[&Value], target: &WorkloadTarget) -> Readiness {
     let Some(kind) = WorkloadKind::of_object(object) else { return object_ready(object) };

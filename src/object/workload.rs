@@ -7,7 +7,7 @@
 use super::ObjectRef;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Annotation on pod templates and bare Pods: the number of the revision that last restarted the workload.
@@ -201,20 +201,6 @@ pub fn controller_uid(object: &Value) -> Option<&str> {
     controller.get("uid")?.as_str()
 }
 
-/// The Pods that belong to a workload, terminating ones included: controlled by it, or by a ReplicaSet that it
-/// controls. Names and selectors play no part: several workloads of a package may share one selector.
-pub fn owned<'a>(workload_uid: &str, replica_sets: &[&Value], pods: &[&'a Value]) -> Vec<&'a Value> {
-    let mut owners: BTreeSet<&str> = BTreeSet::from([workload_uid]);
-    for set in replica_sets {
-        if controller_uid(set) == Some(workload_uid) {
-            owners.insert(super::uid(set));
-        }
-    }
-    // An object without a UID has not been created yet and owns nothing.
-    owners.remove("");
-    pods.iter().copied().filter(|pod| controller_uid(pod).is_some_and(|uid| owners.contains(uid))).collect()
-}
-
 /// The restart marker on a workload's pod template, or on the Pod itself.
 pub fn marker(object: &Value, kind: WorkloadKind) -> Option<u64> {
     marker_of_pod(object.pointer(kind.template_pointer())?)
@@ -333,22 +319,6 @@ mod tests {
         assert_eq!(replicas(&json!({"spec": {}})), 1);
         assert_eq!(replicas(&json!({"spec": {"replicas": 0}})), 0);
         assert_eq!(replicas(&json!({"spec": {"replicas": null}})), 1);
-    }
-
-    #[test]
-    fn ownership_goes_by_uid() {
-        let owned_by = |name: &str, uid: &str, owner: &str| {
-            json!({"metadata": {"name": name, "uid": uid, "labels": {"app": "web"},
-                "ownerReferences": [{"uid": "other"}, {"uid": owner, "controller": true}]}})
-        };
-        let ours = owned_by("d-1", "rs1", "d1");
-        let theirs = owned_by("d-2", "rs2", "d2");
-        let (a, b, c) = (owned_by("d-1-a", "a", "rs1"), owned_by("d-1-b", "b", "rs2"), owned_by("x", "c", "d1"));
-        let bare = json!({"metadata": {"name": "d-1-c", "labels": {"app": "web"}}});
-        let found = owned("d1", &[&ours, &theirs], &[&a, &b, &c, &bare]);
-        assert_eq!(found, [&a, &c]);
-        let unborn = owned_by("d-1-d", "d", "");
-        assert!(owned("", &[&ours], &[&a, &bare, &unborn]).is_empty());
     }
 
     #[test]

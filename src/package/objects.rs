@@ -54,8 +54,11 @@ impl Package {
             }),
             Err(_) => {
                 let text = String::from_utf8_lossy(text);
-                let line = |start: &str| text.lines().any(|line| line.trim_start_matches('"').starts_with(start));
-                line("apiVersion") && line("kind")
+                // As YAML or as JSON, also where what is broken stands before it.
+                let opening = |c: char| c.is_whitespace() || matches!(c, '{' | ',' | '"' | '\'');
+                let begins = |piece: &str, word: &str| piece.trim_start_matches(opening).starts_with(word);
+                let holds = |word: &str| text.split(['\n', ',', '{']).any(|piece| begins(piece, word));
+                holds("apiVersion") || holds("kind")
             }
         }
     }

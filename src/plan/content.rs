@@ -1,7 +1,7 @@
 //! From pointers to content: what an object of a revision looks like, and what we send when we create it.
 
 use crate::object::config::settle_secret;
-use crate::object::workload::{MARKER, WorkloadKind, set_images};
+use crate::object::workload::{WorkloadKind, set_images, set_marker};
 use crate::object::{ObjectRef, Source, text};
 use crate::package::{Package, vnfd::Flavour};
 use crate::record::names::{INSTANCE, MANAGED_BY, MANAGER};
@@ -97,7 +97,7 @@ impl Contents {
             let metadata = format!("{}/metadata", kind.template_pointer());
             add(&mut object, &metadata, "labels", &[(INSTANCE, instance_id)]);
             if let Some(marker) = state.marker {
-                add(&mut object, &metadata, "annotations", &[(MARKER, &marker.to_string())]);
+                set_marker(&mut object, kind, marker);
             }
         }
         if let Some(claims) = object.pointer_mut("/spec/volumeClaimTemplates").and_then(Value::as_array_mut) {

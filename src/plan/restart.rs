@@ -5,6 +5,7 @@
 
 use super::content::{ContentError, Contents};
 use super::live::Live;
+use crate::object::config::KeyChange;
 use crate::object::pod::terminating;
 use crate::object::reference::{Class, ConfigUse, uses};
 use crate::object::workload::{ContainerClass, WorkloadKind, containers, images, pod_spec};
@@ -83,7 +84,8 @@ fn workload(
         })
         .collect();
     let pods = question.live.pods_of(&state.reference);
-    let used = changed_uses(live, &pods, question.config);
+    let config = with_pending(question.config, &state.pending);
+    let used = changed_uses(live, &pods, &config);
     reasons.extend(key_reasons(&used));
     if reasons.is_empty() {
         return Ok(None);
@@ -105,6 +107,26 @@ pub(super) fn wanted_images(
 ) -> Result<BTreeMap<String, String>, ContentError> {
     let content = contents.content(state)?;
     Ok(pod_spec(&content).map(images).unwrap_or_default())
+}
+
+/// The changed config, and what the workload has missed before.
+fn with_pending(config: &[ConfigChange], pending: &[Reason]) -> Vec<ConfigChange> {
+    let mut all = config.to_vec();
+    for reason in pending {
+        let Reason::Key { config, key, .. } = reason else { continue };
+        let change = match all.iter().position(|change| change.object == *config) {
+            Some(index) => &mut all[index],
+            None => {
+                all.push(ConfigChange { object: config.clone(), keys: Vec::new() });
+                let last = all.len() - 1;
+                &mut all[last]
+            }
+        };
+        if !change.keys.iter().any(|known| known.key == *key) {
+            change.keys.push(KeyChange { key: key.clone(), before: None, after: None, binary: false });
+        }
+    }
+    all
 }
 
 /// One use of one changed key.

@@ -311,7 +311,7 @@ fn a_pod_that_is_being_deleted_is_waited_out() {
 }
 
 #[test]
-fn giving_up_records_config_only_with_all_of_its_users() {
+fn giving_up_keeps_in_mind_who_has_missed_new_config() {
     let mut world = World::new();
     let (target, scope) = world.update("after", None).expect("a target");
     let put = |world: &mut World, name: &str| {
@@ -326,13 +326,17 @@ fn giving_up_records_config_only_with_all_of_its_users() {
         fail::reached(Some(&world.current), Some(&target), &scope, &world.contents, &world.live).expect("there");
     let recorded = |name: &str| found.object(&world.reference(name)).cloned();
     assert_eq!(recorded("vdu1-update"), target.object(&world.reference("vdu1-update")).cloned());
-    assert_eq!(recorded("cm-data"), world.current.object(&world.reference("cm-data")).cloned(), "users are behind");
-    assert_eq!(recorded("env-test"), world.current.object(&world.reference("env-test")).cloned());
+    assert_eq!(recorded("cm-data"), target.object(&world.reference("cm-data")).cloned());
+    assert_eq!(recorded("env-test").map(|state| (state.marker, state.pending.len())), Some((Some(1), 3)));
     assert_eq!(found.number, 2);
-    // The next update does the rest: the ConfigMap is written already, its other users restart.
+    // The next update does the rest: what is written stays, and who has missed it restarts.
     world.current = found;
-    let (_, rest) = world.update("after", None).expect("a target");
-    assert!(rest.affected(&world.reference("env-test")).is_some());
+    let (target, rest) = world.update("after", None).expect("a target");
+    assert!(rest.config.is_empty() && rest.affected(&world.reference("vdu1-update")).is_none());
+    let volume = rest.affected(&world.reference("volume-test")).expect("restarts");
+    assert_eq!(volume.how, How::InPlace { refresh_mounts: true });
+    assert!(volume.reasons.iter().any(|reason| matches!(reason, Reason::Key { .. })));
+    assert!(target.objects.iter().all(|state| state.pending.is_empty()));
 }
 
 #[test]

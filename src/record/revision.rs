@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::operation::Verb;
+use super::scope::Reason;
 
 /// How many revisions a record keeps.
 pub const KEPT: usize = 5;
@@ -113,4 +114,8 @@ pub struct ObjectState {
     /// Restart marker: number of the revision that last restarted the workload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub marker: Option<u64>,
+    /// Keys that changed while the workload did not restart for them, since the operation was given up: the next
+    /// update restarts it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pending: Vec<Reason>,
 }

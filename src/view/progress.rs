@@ -2,8 +2,8 @@
 
 use super::Screen;
 use super::style::{Text, clean, dim, green, plain, red};
-use crate::engine::events::{Event, EventKind};
 use crate::object::config::is_config;
+use crate::report::event::{Event, EventKind};
 use std::time::Duration;
 
 /// Columns of what it is about.

@@ -8,13 +8,12 @@ use crate::plan::content::Contents;
 use crate::plan::live::Live;
 use crate::plan::{live_images, live_marker};
 use crate::record::{ObjectState, Reason, Revision, Scope};
-use std::collections::BTreeMap;
 
 /// Which of the two revisions each live object matches, as one revision; `None`: nothing is there.
 ///
-/// A corrected package then plans exactly what is left: what has reached the target is recorded as such. A workload
-/// has reached it with all of its Pods, and a ConfigMap or Secret with all workloads that restart for it: otherwise
-/// nobody would ever restart the rest.
+/// A corrected package then plans exactly what is left: what has reached the target is recorded as such, a workload
+/// with all of its Pods. One that has not keeps in mind the keys that it was to restart for: the ConfigMap or Secret
+/// may be written already, and nothing else would ever restart it.
 pub fn reached(
     source: Option<&Revision>,
     target: Option<&Revision>,
@@ -27,21 +26,23 @@ pub fn reached(
         (Some(source), Some(target)) => (source, target),
         (one, other) => return one.or(other).filter(|revision| exists(revision)).cloned(),
     };
-    let there: BTreeMap<_, bool> =
-        target.objects.iter().map(|state| (&state.reference, matches(state, contents, live))).collect();
-    let users_there = |state: &ObjectState| {
-        scope.affected.iter().all(|affected| {
-            let uses = |reason: &Reason| matches!(reason, Reason::Key { config, .. } if *config == state.reference);
-            !affected.reasons.iter().any(uses) || there.get(&affected.object).copied().unwrap_or(true)
-        })
-    };
     let mut any = false;
     let mut objects = Vec::new();
     for state in &target.objects {
-        let reached = there.get(&state.reference).copied().unwrap_or(false) && users_there(state);
+        let reached = matches(state, contents, live);
         any |= reached && source.object(&state.reference) != Some(state);
-        let former = source.object(&state.reference).filter(|_| !reached);
-        objects.push(former.unwrap_or(state).clone());
+        match source.object(&state.reference).filter(|_| !reached) {
+            None => objects.push(state.clone()),
+            Some(former) => {
+                let due = scope.affected(&state.reference).map(|affected| affected.reasons.as_slice());
+                let keys = due.unwrap_or_default().iter().filter(|reason| matches!(reason, Reason::Key { .. }));
+                let mut former = former.clone();
+                former.pending.extend(keys.cloned());
+                former.pending.sort();
+                former.pending.dedup();
+                objects.push(former);
+            }
+        }
     }
     // With anything of the new package in force, the rest of it is what is deferred; not the other way round.
     let basis = if any { target } else { source };

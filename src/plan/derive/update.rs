@@ -258,6 +258,7 @@ pub fn mark(target: &mut Revision, affected: &[Affected]) {
     for state in &mut target.objects {
         if affected.iter().any(|entry| entry.object == state.reference) {
             state.marker = Some(number);
+            state.pending.clear();
         }
     }
 }

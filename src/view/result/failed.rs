@@ -6,11 +6,11 @@ use super::super::style::{Mark, Text, bold, clean, cyan, dim, error_word, fit, p
 use super::super::tables::{age, seconds, state};
 use super::super::words::{full_label, label, short_id};
 use super::quoted;
-use crate::engine::evidence::{EventLine, Evidence};
-use crate::engine::outcome::{FailureLine, Outcome, Standing};
 use crate::object::config::is_config;
 use crate::plan::ItemState;
 use crate::record::{OperationState, Verb};
+use crate::report::evidence::{EventLine, Evidence};
+use crate::report::outcome::{FailureLine, Outcome, Standing};
 
 /// Where the facts of a failure stand.
 const INDENT: usize = 4;

@@ -10,9 +10,9 @@ use super::page::Page;
 use super::style::{Mark, Text, bold, dim, green, join, plain, yellow};
 use super::tables::{seconds, state};
 use super::words::{command, count, full_label, label, quote, short_id, workloads_and_kinds};
-use crate::engine::outcome::{Outcome, PodOf, Restarted};
 use crate::plan::derive::update::Deferred;
 use crate::record::{OperationState, Verb};
+use crate::report::outcome::{Outcome, PodOf, Restarted};
 
 /// With more restarted Pods than this each VDU gets one line.
 const MANY: usize = 24;

@@ -24,6 +24,8 @@ pub struct ShowSheet<'a> {
     pub instance: &'a Instance,
     /// Namespace of the record.
     pub namespace: &'a str,
+    /// The process of the open operation is gone without a word.
+    pub interrupted: bool,
     /// The workloads, VDUs in the order of the flavour.
     pub rows: &'a [ShowRow],
     /// What of the package is not in force.
@@ -108,7 +110,8 @@ fn identity(page: &mut Page<'_>, sheet: &ShowSheet<'_>) {
     scale(page, instance);
     if let Some(open) = instance.open_operation() {
         let what = Mark::Attention.text(page.screen) + " " + open.verb.to_string().as_str() + " " + short_id(&open.id);
-        let since = state(&open.state.to_string()) + dim(&format!(" for {}", age(open.time, now)));
+        let interrupted = if sheet.interrupted { " (interrupted)" } else { "" };
+        let since = state(&open.state.to_string()) + interrupted + dim(&format!(" for {}", age(open.time, now)));
         let more = command(page.screen, "op show", &[&instance.vnf_instance_name]);
         fact(page, "Operation:", [what + " " + since, more], "   ");
     }

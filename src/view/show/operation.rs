@@ -7,14 +7,15 @@ use super::super::result::fault;
 use super::super::style::{Text, bold, clean, cyan, dim, green, plain, red, yellow};
 use super::super::tables::{age, revisions, seconds, state};
 use super::super::words::{count, full_label, label as short_label, short_id};
-use crate::engine::outcome::FailureLine;
 use crate::object::ObjectRef;
 use crate::object::config::is_config;
 use crate::plan::derive::update::Deferred;
 use crate::plan::sheet::Untouched;
 use crate::plan::{Item, ItemState, Step};
-use crate::record::{Journal, Operation, OperationState, Reason};
+use crate::record::{Journal, Operation, Reason};
+use crate::report::outcome::FailureLine;
 use serde_json::Value;
+use std::time::Duration;
 
 /// Column in which facts begin.
 const FACTS: usize = 13;
@@ -24,6 +25,8 @@ const FACTS: usize = 13;
 pub struct OperationSheet<'a> {
     /// The operation.
     pub operation: &'a Operation,
+    /// Its process is gone without a word.
+    pub interrupted: bool,
     /// What it fixed before its first write.
     pub journal: &'a Journal,
     /// Name of the instance, as it is now.
@@ -165,15 +168,17 @@ fn head(page: &mut Page<'_>, sheet: &OperationSheet<'_>) {
     fact("Operation:", vec![plain(&operation.id), plain(&what)], "   ");
     let instance = plain(sheet.instance) + dim(&format!(" ({})", short_id(&operation.vnf_instance_id)));
     fact("Instance:", vec![instance, plain(&format!("namespace {}", sheet.namespace))], "   ");
+    let interrupted = if sheet.interrupted { " (interrupted)" } else { "" };
     let entered = operation.state_entered_time;
     let since = format!(" since {} ", entered.strftime("%Y-%m-%d %H:%M:%SZ"));
-    let state =
-        state(&operation.operation_state.to_string()) + since.as_str() + dim(&format!("({})", age(entered, now)));
+    let state = state(&operation.operation_state.to_string())
+        + interrupted
+        + since.as_str()
+        + dim(&format!("({})", age(entered, now)));
     fact("State:", vec![state], "");
-    let took = std::time::Duration::from_millis(operation.kubectl_vnf.took_millis.unwrap_or(0));
     let started = format!("{}", operation.start_time.strftime("%Y-%m-%d %H:%M:%SZ"));
     let took =
-        (operation.operation_state != OperationState::Processing).then(|| plain(&format!("took {}", seconds(took))));
+        operation.kubectl_vnf.took_millis.map(|took| plain(&format!("took {}", seconds(Duration::from_millis(took)))));
     fact("Started:", std::iter::once(plain(&started)).chain(took).collect(), "   ");
     let by = &extension.by;
     let by =

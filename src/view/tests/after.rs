@@ -1,12 +1,12 @@
 //! Screens of what happened: results, failures, progress.
 
 use super::assert_screen;
-use crate::engine::events::{Event, EventKind};
-use crate::engine::evidence::{EventLine, Evidence};
-use crate::engine::outcome::{Disturbed, FailureLine, Outcome, PodOf, Restarted, Standing};
 use crate::object::ObjectRef;
 use crate::plan::ItemState;
 use crate::record::{OperationState, Verb};
+use crate::report::event::{Event, EventKind};
+use crate::report::evidence::{EventLine, Evidence};
+use crate::report::outcome::{Disturbed, FailureLine, Outcome, PodOf, Restarted, Standing};
 use crate::view::fixtures::{
     INSTANCE_ID, OPERATION_ID, WORKLOADS, ago, all_objects, ascii, deferred, object, screen, update_items, vdu,
     workload,

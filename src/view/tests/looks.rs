@@ -1,14 +1,14 @@
 //! Screens to look things up: packages, lists, records, operations; and what holds for all screens.
 
 use super::assert_screen;
-use crate::engine::events::{Event, EventKind};
-use crate::engine::outcome::FailureLine;
 use crate::object::Source;
 use crate::plan::ItemState;
 use crate::plan::sheet::Sheet;
 use crate::record::instance::{FormerName, InstantiatedVnfInfo, InstantiationState, LastOperation, ScaleInfo};
 use crate::record::operation::{By, ProblemDetails, RecordChange};
 use crate::record::{Instance, Journal, ObjectState, Operation, OperationState, PackageId, Revision, Scope, Verb};
+use crate::report::event::{Event, EventKind};
+use crate::report::outcome::FailureLine;
 use crate::view::fixtures::{
     INSTANCE_ID, OPERATION_ID, WORKLOADS, after, ago, all_objects, ascii, before, deferred, heal_all_sheet, object,
     password_sheet, retry_sheet, screen, terminate_sheet, untouched, update_items, update_sheet, vdu, workload,
@@ -187,6 +187,7 @@ fn revision(number: u64, package: PackageId, verb: Verb, operation_id: &str, tim
         became: BTreeMap::new(),
         replicas: None,
         marker: None,
+        pending: Vec::new(),
     };
     Revision {
         number,
@@ -243,7 +244,8 @@ fn show_rows() -> Vec<ShowRow> {
 #[test]
 fn shown() {
     let (instance, rows, deferred) = (instance(), show_rows(), deferred());
-    let sheet = ShowSheet { instance: &instance, namespace: "default", rows: &rows, deferred: &deferred };
+    let sheet =
+        ShowSheet { interrupted: false, instance: &instance, namespace: "default", rows: &rows, deferred: &deferred };
     assert_screen("s07-show", &show::instance(&sheet, &screen(90)));
     assert_screen("s07-show-120", &show::instance(&sheet, &screen(120)));
     assert_screen("s07-show-60", &show::instance(&sheet, &screen(60)));
@@ -255,7 +257,7 @@ fn shown() {
         state: OperationState::FailedTemp,
         time: minutes(2),
     });
-    let sheet = ShowSheet { instance: &new, namespace: "records", rows: &[], deferred: &[] };
+    let sheet = ShowSheet { interrupted: false, instance: &new, namespace: "records", rows: &[], deferred: &[] };
     assert_screen("s07-show-new", &show::instance(&sheet, &screen(90)));
 }
 
@@ -292,6 +294,7 @@ fn operation_report() {
         ("kubectl vnf op fail sample-vnf".to_owned(), "keeps everything as it is now".to_owned()),
     ];
     let mut sheet = OperationSheet {
+        interrupted: false,
         operation: &operation,
         journal: &journal,
         instance: "sample-vnf",
@@ -366,7 +369,8 @@ fn hostile_names() {
     instance.metadata = json!({ EVIL: [EVIL] });
     let rows =
         [ShowRow { vdu: None, workload: object(EVIL, EVIL), images: vec![EVIL.into()], vnfcs: vec![EVIL.into()] }];
-    let shown = ShowSheet { instance: &instance, namespace: EVIL, rows: &rows, deferred: &sheet.deferred };
+    let shown =
+        ShowSheet { interrupted: false, instance: &instance, namespace: EVIL, rows: &rows, deferred: &sheet.deferred };
     let kind = EventKind::Failed(EVIL.into());
     let event = Event { after: Duration::ZERO, object: object("Pod", EVIL), vdu: Some(EVIL.into()), kind };
     let listed = ListRow { name: EVIL.into(), operation: Some(EVIL.into()), ..ListRow::default() };
