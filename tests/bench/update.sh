@@ -25,6 +25,7 @@ now() { echo "${EPOCHREALTIME/[.,]/}"; }
 finish() {
   local code=$?
   trap '' INT TERM
+  if [ "$code" != 0 ]; then say "ended early, exit code $code"; fi
   stop_watch
   if [ -n "$NAMESPACE" ]; then kubectl delete namespace "$NAMESPACE" --wait=false > /dev/null || true; fi
   return_cluster
@@ -51,14 +52,19 @@ drop_namespace() {
   NAMESPACE=
 }
 
-# Each event of a Pod in a line: TIME|UID|RESTARTS|READY. A process group of its own, to end all of it.
+# Each event of a Pod in a line: TIME|UID|RESTARTS|READY.
 start_watch() {
   local n
+  # The former round's is there until the pipeline has begun to write.
+  : > "$1"
+  # A group of its own, led by the process of the braces: so all of the pipeline can be ended.
   set -m
-  kubectl -n "$NAMESPACE" get pods --watch --output-watch-events -o jsonpath="\
+  {
+    kubectl -n "$NAMESPACE" get pods --watch --output-watch-events -o jsonpath="\
 {.object.metadata.uid}|{.object.status.containerStatuses[0].restartCount}|\
 {.object.status.conditions[?(@.type=='Ready')].status}{'\n'}" |
-    while IFS= read -r line; do printf '%s|%s\n' "$(now)" "$line"; done > "$1" &
+      while IFS= read -r line; do printf '%s|%s\n' "$(now)" "$line"; done > "$1"
+  } &
   WATCH=$!
   set +m
   for n in {1..100}; do
@@ -132,7 +138,8 @@ peak_memory() {
 observed() {
   local name=$1 peak requests
   shift
-  vnf "$@" -v=6 > /dev/null 2> "$WORK/requests" &
+  # Not the function: that would be a shell of its own.
+  "$PLUGIN" --namespace "$NAMESPACE" "$@" -v=6 > /dev/null 2> "$WORK/requests" &
   peak=$(peak_memory $!)
   wait $!
   requests=$(grep -cE ' (GET|POST|PUT|PATCH|DELETE) https?://' "$WORK/requests")
