@@ -16,7 +16,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 CLUSTER_TESTS=cluster_tests
 # So many tests share the cluster at a time: they wait for Pods most of the time, but a small machine
 # has to start those Pods as well.
-TEST_THREADS=4
+TEST_THREADS=3
 
 LOG=
 SUMMARY=()
