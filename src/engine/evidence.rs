@@ -15,7 +15,7 @@ const LOG_LINES: u32 = 20;
 /// Bytes of log that are read per container.
 const LOG_BYTES: u32 = 16 * 1024;
 /// What the kubelet answers, as if it were the log, when the container is gone already.
-const NO_LOG: &str = "unable to retrieve container logs";
+const NO_LOG: [&str; 2] = ["unable to retrieve container logs", "failed to try resolving symlinks in path"];
 /// Events that are kept.
 const EVENTS: usize = 6;
 
@@ -32,7 +32,9 @@ pub async fn collect(cluster: &Cluster, object: &Value, trouble: &Trouble, mask:
         for previous in [true, false] {
             let lines = cluster.log_tail(&reference, container, previous, LOG_LINES, LOG_BYTES).await;
             match lines {
-                Ok(lines) if !lines.trim().is_empty() && !lines.starts_with(NO_LOG) => return lines,
+                Ok(lines) if !lines.trim().is_empty() && !NO_LOG.iter().any(|answer| lines.starts_with(answer)) => {
+                    return lines;
+                }
                 _ => {}
             }
         }

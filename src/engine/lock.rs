@@ -215,8 +215,10 @@ impl Lock {
 
     /// Gives the lock back. A Lease that somebody else has taken over is left alone.
     pub async fn release(self) {
-        self.renewal.abort();
+        // A renewal under way ends first: cut off, it could still move the version that the deletion names, and the
+        // Lease would block the next command until it runs out.
         let state = self.shared.state.lock().await;
+        self.renewal.abort();
         if state.lost.is_some() {
             return;
         }
