@@ -1,10 +1,9 @@
-//! Who we are to the server, and what we may do there.
+//! What we may do on the server.
 
 use super::{
     Cluster, ClusterError,
     request::{Ask, JSON},
 };
-use crate::object::text;
 use futures::future::try_join_all;
 use http::Method;
 use serde_json::{Value, json};
@@ -56,15 +55,6 @@ impl Cluster {
             Ok(answer.pointer("/status/allowed").and_then(Value::as_bool).unwrap_or(false))
         }))
         .await
-    }
-
-    /// The name by which the server knows us; `None` when it does not say (before Kubernetes 1.28).
-    pub async fn whoami(&self) -> Option<String> {
-        let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"});
-        let url = "/apis/authentication.k8s.io/v1/selfsubjectreviews".to_owned();
-        let ask = Ask::new(Method::POST, url, "ask", "who we are").body(JSON, &review).repeatable();
-        let answer = self.ask(ask).await.ok()?;
-        text(&answer, "/status/userInfo/username").map(super::status::clean)
     }
 }
 

@@ -49,10 +49,8 @@ pub(crate) async fn run(global: &Global, args: HealArgs) -> Result<Exit, CliErro
     session.require_free()?;
     let current = require_current(session.instance())?.clone();
     let mut contents = Contents::default();
-    let (loaded, observer) =
-        futures::future::join(session.load(&[&current], &mut contents), session.observe(&[&current])).await;
+    let (loaded, observer) = session.prepare(&[&current], &mut contents).await?;
     loaded?;
-    let observer = observer?;
     let vnfcs = heal::vnfcs(&current, &contents, &observer.live());
     let ids = || vnfcs.iter().map(|vnfc| vnfc.id.as_str()).collect::<Vec<_>>().join("   ");
     let targets = match (args.vnfc.is_empty(), args.vdu.is_empty(), args.all) {
@@ -102,10 +100,7 @@ pub(crate) async fn run(global: &Global, args: HealArgs) -> Result<Exit, CliErro
             record: RecordChange::default(),
         };
         let items = items(&Inputs {
-            source: journal.source.as_ref(),
-            target: journal.target.as_ref(),
-            scope: &journal.scope,
-            snapshot: &journal.snapshot,
+            journal: &journal,
             contents: &contents,
             live: &live,
             instance_id: &session.instance().id,
@@ -115,23 +110,12 @@ pub(crate) async fn run(global: &Global, args: HealArgs) -> Result<Exit, CliErro
             if targets.is_none() { deferred(&current, &contents).map_err(CliError::new)? } else { Vec::new() };
         let vdus = Vdus::of(&target, &contents);
         let sheet = Sheet {
-            verb: Verb::Heal,
-            name: instance.vnf_instance_name.clone(),
-            id: instance.id.clone(),
-            context: env.cluster.context().to_owned(),
-            namespace: current.namespace.clone(),
             package_before: Some(current.package.clone()),
             package_after: Some(target.package.clone()),
-            flavour: None,
-            digests_checked: None,
-            record: Vec::new(),
-            config_rule: None,
             deferred: in_force,
-            drift: Vec::new(),
             untouched: untouched(&target, &items, &vdus),
             down: down(&items, &live),
-            items,
-            notes: Vec::new(),
+            ..Sheet::new(Verb::Heal, instance, env.cluster.context(), &current.namespace, items)
         };
         Ok(Proposal {
             operation_id: operation_id.clone(),

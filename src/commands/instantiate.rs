@@ -114,33 +114,13 @@ async fn operate(
             record: plan.record_change(),
         };
         let live = observer.live();
-        let items = items(&Inputs {
-            source: None,
-            target: Some(&target),
-            scope: &journal.scope,
-            snapshot: &journal.snapshot,
-            contents,
-            live: &live,
-            instance_id: &session.instance().id,
-        })?;
+        let items = items(&Inputs { journal: &journal, contents, live: &live, instance_id: &session.instance().id })?;
         let sheet = Sheet {
-            verb: Verb::Instantiate,
-            name: session.instance().vnf_instance_name.clone(),
-            id: session.instance().id.clone(),
-            context: env.cluster.context().to_owned(),
-            namespace: target.namespace.clone(),
-            package_before: None,
             package_after: Some(target.package.clone()),
             flavour: Some((target.flavour_id.clone(), target.instantiation_level_id.clone())),
             digests_checked,
-            record: Vec::new(),
-            items,
-            config_rule: None,
-            deferred: Vec::new(),
-            drift: Vec::new(),
-            untouched: Vec::new(),
-            down: Vec::new(),
             notes: notes.clone(),
+            ..Sheet::new(Verb::Instantiate, session.instance(), env.cluster.context(), &target.namespace, items)
         };
         Ok(Proposal {
             operation_id: operation_id.clone(),

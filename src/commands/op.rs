@@ -175,10 +175,9 @@ async fn in_scope(
 ) -> Result<(Vec<Item>, Vec<Untouched>, Vec<Deferred>), CliError> {
     let revisions: Vec<&Revision> = journal.source.iter().chain(&journal.target).collect();
     let mut contents = Contents::default();
-    let (loaded, observer) =
-        futures::future::join(session.load(&revisions, &mut contents), session.observe(&revisions)).await;
+    let (loaded, observer) = session.prepare(&revisions, &mut contents).await?;
     loaded?;
-    let items = plan_items(journal, &contents, &observer?, &session.instance().id)?;
+    let items = plan_items(journal, &contents, &observer, &session.instance().id)?;
     let Some(target) = &journal.target else { return Ok((items, Vec::new(), Vec::new())) };
     let rest = untouched(target, &items, &Vdus::of(target, &contents));
     let waiting = deferred(target, &contents).map_err(CliError::new)?;
@@ -258,35 +257,21 @@ pub(crate) async fn retry(global: &Global, args: RetryArgs) -> Result<Exit, CliE
     let journal = operation.journal.clone();
     let revisions: Vec<&Revision> = journal.source.iter().chain(&journal.target).collect();
     let mut contents = Contents::default();
-    let (loaded, observer) =
-        futures::future::join(session.load(&revisions, &mut contents), session.observe(&revisions)).await;
+    let (loaded, observer) = session.prepare(&revisions, &mut contents).await?;
     if operation.operation.kubectl_vnf.verb == Verb::Terminate {
         // Only names are needed to delete: a damaged package must not keep a VNF alive.
         let _ = loaded;
     } else {
         loaded.map_err(CliError::from).map_err(|error| store_again(error, &operation))?;
     }
-    let observer = observer?;
     let items = plan_items(&journal, &contents, &observer, &session.instance().id)?;
     let target = journal.target.as_ref().or(journal.source.as_ref());
+    let namespace = target.map(|revision| revision.namespace.as_str()).unwrap_or_default();
+    let verb = operation.operation.kubectl_vnf.verb;
     let sheet = Sheet {
-        verb: operation.operation.kubectl_vnf.verb,
-        name: session.instance().vnf_instance_name.clone(),
+        // A retry is of an operation, not of an instance.
         id: operation.operation.id.clone(),
-        context: env.cluster.context().to_owned(),
-        namespace: target.map(|revision| revision.namespace.clone()).unwrap_or_default(),
-        package_before: journal.source.as_ref().map(|revision| revision.package.clone()),
-        package_after: journal.target.as_ref().map(|revision| revision.package.clone()),
-        flavour: None,
-        digests_checked: None,
-        record: Vec::new(),
-        items,
-        config_rule: None,
-        deferred: Vec::new(),
-        drift: Vec::new(),
-        untouched: Vec::new(),
-        down: Vec::new(),
-        notes: Vec::new(),
+        ..Sheet::new(verb, session.instance(), env.cluster.context(), namespace, items)
     };
     env.ui.err(&plan_view::retry(&sheet, &env.screen()));
     if args.change.dry_run != crate::cli::args::DryRun::None {
@@ -334,14 +319,13 @@ pub(crate) async fn fail(global: &Global, args: FailArgs) -> Result<Exit, CliErr
     let journal = operation.journal.clone();
     let revisions: Vec<&Revision> = journal.source.iter().chain(&journal.target).collect();
     let mut contents = Contents::default();
-    let (loaded, observer) =
-        futures::future::join(session.load(&revisions, &mut contents), session.observe(&revisions)).await;
+    let (loaded, observer) = session.prepare(&revisions, &mut contents).await?;
     if let Err(error) = loaded {
         // Giving up must always be possible: what cannot be compared counts as it was before.
         env.ui.err(&format!("! {}\n", printable_line(&CliError::from(error).message)));
     }
     let (source, target) = (journal.source.as_ref(), journal.target.as_ref());
-    let found = reached(source, target, &journal.scope, &contents, &observer?.live());
+    let found = reached(source, target, &journal.scope, &contents, &observer.live());
     let verb = operation.operation.kubectl_vnf.verb;
     let id = operation.operation.id.clone();
     give_up(&mut session, operation, lock, found).await?;

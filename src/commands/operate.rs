@@ -154,10 +154,7 @@ impl Operating<'_> {
             contents: self.contents,
             live: &live,
         };
-        let (checked, problems) = precheck::check(&question).await.map_err(|error| match error {
-            precheck::CheckError::Cluster(error) => CliError::from(error),
-            precheck::CheckError::Content(error) => CliError::from(error),
-        })?;
+        let (checked, problems) = precheck::check(&question).await?;
         if problems.is_empty() {
             return Ok(checked);
         }

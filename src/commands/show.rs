@@ -46,10 +46,8 @@ pub(crate) async fn run(global: &Global, args: ShowArgs) -> Result<Exit, CliErro
         _ => None,
     };
     if let Some(current) = instance.current().or(target.as_ref()) {
-        let (loaded, observer) =
-            futures::future::join(session.load(&[current], &mut contents), session.observe(&[current])).await;
+        let (loaded, observer) = session.prepare(&[current], &mut contents).await?;
         loaded?;
-        let observer = observer?;
         let live = observer.live();
         rows = workload_rows(current, &contents, &live);
         waiting = deferred(current, &contents).map_err(CliError::new)?;

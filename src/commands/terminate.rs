@@ -58,12 +58,10 @@ pub(crate) async fn run(global: &Global, args: TerminateArgs) -> Result<Exit, Cl
     };
     let mut contents = Contents::default();
     // A package that is damaged must not keep a VNF from being terminated: only names are needed.
-    let (loaded, observer) =
-        futures::future::join(session.load(&[&current], &mut contents), session.observe(&[&current])).await;
+    let (loaded, observer) = session.prepare(&[&current], &mut contents).await?;
     if let Err(error) = loaded {
         env.ui.err(&format!("! {}\n", printable_line(&CliError::from(error).message)));
     }
-    let observer = observer?;
     let operation_id = new_id();
     let propose = |session: &Session| -> Result<Proposal, CliError> {
         let instance = session.instance();
@@ -78,10 +76,7 @@ pub(crate) async fn run(global: &Global, args: TerminateArgs) -> Result<Exit, Cl
             record: RecordChange::default(),
         };
         let items = items(&Inputs {
-            source: journal.source.as_ref(),
-            target: None,
-            scope: &journal.scope,
-            snapshot: &journal.snapshot,
+            journal: &journal,
             contents: &contents,
             live: &live,
             instance_id: &session.instance().id,
@@ -96,23 +91,9 @@ pub(crate) async fn run(global: &Global, args: TerminateArgs) -> Result<Exit, Cl
             notes.push("the record goes too, with its operations and the packages that nobody else uses".into());
         }
         let sheet = Sheet {
-            verb: Verb::Terminate,
-            name: instance.vnf_instance_name.clone(),
-            id: instance.id.clone(),
-            context: env.cluster.context().to_owned(),
-            namespace: current.namespace.clone(),
             package_before: Some(current.package.clone()),
-            package_after: None,
-            flavour: None,
-            digests_checked: None,
-            record: Vec::new(),
-            items,
-            config_rule: None,
-            deferred: Vec::new(),
-            drift: Vec::new(),
-            untouched: Vec::new(),
-            down: Vec::new(),
             notes,
+            ..Sheet::new(Verb::Terminate, instance, env.cluster.context(), &current.namespace, items)
         };
         Ok(Proposal {
             operation_id: operation_id.clone(),

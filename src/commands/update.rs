@@ -240,10 +240,8 @@ impl Prepared {
                 running.clone()
             }
         };
-        let (loaded, observer) =
-            futures::future::join(session.load(&[&current], &mut contents), session.observe(&[&current])).await;
+        let (loaded, observer) = session.prepare(&[&current], &mut contents).await?;
         loaded?;
-        let observer = observer?;
         Ok(Self { contents, observer, asked, package, digests_checked, operation_id: new_id() })
     }
 
@@ -300,25 +298,12 @@ impl Prepared {
             scope,
             record,
         };
-        let items = items(&Inputs {
-            source: journal.source.as_ref(),
-            target: journal.target.as_ref(),
-            scope: &journal.scope,
-            snapshot: &journal.snapshot,
-            contents: &self.contents,
-            live: &live,
-            instance_id: &instance.id,
-        })?;
+        let items =
+            items(&Inputs { journal: &journal, contents: &self.contents, live: &live, instance_id: &instance.id })?;
         let vdus = Vdus::of(&target, &self.contents);
         let sheet = Sheet {
-            verb: Verb::Update,
-            name: instance.vnf_instance_name.clone(),
-            id: instance.id.clone(),
-            context: env.cluster.context().to_owned(),
-            namespace: current.namespace.clone(),
             package_before: Some(current.package.clone()),
             package_after: Some(target.package.clone()),
-            flavour: None,
             digests_checked: self.digests_checked,
             record: record_lines(instance, &journal.record),
             config_rule: Some(match self.asked.config_paths.as_deref() {
@@ -330,8 +315,8 @@ impl Prepared {
             drift,
             untouched: untouched(&target, &items, &vdus),
             down: down(&items, &live),
-            items,
             notes: self.asked.notes.clone(),
+            ..Sheet::new(Verb::Update, instance, env.cluster.context(), &current.namespace, items)
         };
         let request = &self.asked.request;
         let params = json!({

@@ -18,13 +18,13 @@ use crate::object::workload::{WorkloadKind, marker_of_pod};
 use crate::object::{ObjectRef, text, uid};
 use crate::plan::content::{Owner, owner};
 use crate::plan::order::{Phase, is_custom};
-use crate::plan::{Contents, Item, ItemState, Live, Step, drift, patch, ready};
+use crate::plan::{Contents, Item, ItemState, Live, Step, changed_images, drift, patch, ready};
 use crate::record::{Journal, ObjectState, Verb};
 use crate::report::event::EventKind;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -115,7 +115,7 @@ pub async fn execute(work: &Work<'_>, items: &[Item]) -> Vec<Failure> {
         if !failures.is_empty() {
             return failures;
         }
-        if phase == Phase::Ground {
+        if phase == Phase::Ground && others.iter().any(|task| task.item.phase == phase) {
             // Kinds that were not served a moment ago are now.
             work.cluster.forget_discovery().await;
         }
@@ -203,6 +203,20 @@ impl Task<'_> {
         self.state().and_then(|state| state.marker)
     }
 
+    /// The marker that tells the Pods of a new template from old ones; `None`: any Pod will do.
+    fn marker_of_new_pods(&self) -> Option<u64> {
+        match &self.item.step {
+            Step::RollOut { .. } | Step::ReplacePods { .. } => self.marker(),
+            _ => None,
+        }
+    }
+
+    /// Images that the item's restart brings, by container.
+    fn images(&self) -> BTreeMap<String, String> {
+        let affected = self.work.journal.scope.affected(&self.item.object);
+        affected.map(changed_images).unwrap_or_default()
+    }
+
     /// The item's writes, with the waits that lie between them.
     async fn write_item(&self) -> Result<(), Failure> {
         if self.item.state != ItemState::ToDo {
@@ -253,16 +267,10 @@ impl Task<'_> {
         }
         let object = &self.item.object;
         let restarted: BTreeSet<String> = match &self.item.step {
-            Step::InPlace { .. } => {
-                let affected = self.work.journal.scope.affected(object);
-                affected.map(crate::plan::changed_images).unwrap_or_default().into_keys().collect()
-            }
+            Step::InPlace { .. } => self.images().into_keys().collect(),
             _ => BTreeSet::new(),
         };
-        let marker = match &self.item.step {
-            Step::RollOut { .. } | Step::ReplacePods { .. } => self.marker(),
-            _ => None,
-        };
+        let marker = self.marker_of_new_pods();
         let generation = self.work.observer.live().get(object).map_or(0, generation);
         if WorkloadKind::of(object).is_none() {
             let ready =
@@ -302,6 +310,16 @@ impl Task<'_> {
         Ok(())
     }
 
+    /// Waits until the workload's controller has seen a generation of it.
+    async fn seen_by_controller(&self, generation: i64) -> Result<(), Failure> {
+        let seen = |live: &Live| match live.get(&self.item.object) {
+            Some(found) if observed(found) >= generation => Look::Done(String::new()),
+            _ => Look::Wait("its controller has not seen the new template yet".into()),
+        };
+        self.until(seen).await?;
+        Ok(())
+    }
+
     /// A StatefulSet waits for ever for a broken Pod of an earlier revision before it replaces it (the "forced
     /// rollback" of Kubernetes' documentation): such Pods are deleted, and come back new.
     async fn free_stuck_pods(&self, generation: i64) -> Result<(), Failure> {
@@ -309,11 +327,7 @@ impl Task<'_> {
         let marker = self.marker();
         let mut deleted: BTreeSet<String> = BTreeSet::new();
         loop {
-            self.until(|live| match live.get(object) {
-                Some(found) if observed(found) >= generation => Look::Done(String::new()),
-                _ => Look::Wait("its controller has not seen the new template yet".into()),
-            })
-            .await?;
+            self.seen_by_controller(generation).await?;
             let stuck: Vec<Value> = {
                 let live = self.work.observer.live();
                 let Some(found) = live.get(object) else { return Ok(()) };
@@ -425,8 +439,7 @@ impl Task<'_> {
         if patch.is_empty() {
             return Ok(());
         }
-        let affected = self.work.journal.scope.affected(&self.item.object);
-        let images = affected.map(crate::plan::changed_images).unwrap_or_default();
+        let images = self.images();
         self.patch(patch, |live| patch::workload(kind, live, &images, self.marker())).await?;
         self.tell(EventKind::Written(self.what()));
         Ok(())
@@ -447,8 +460,7 @@ impl Task<'_> {
     }
 
     async fn restart_in_place(&self, mark: &[Value], images: &[Value], refresh_mounts: bool) -> Result<(), Failure> {
-        let affected = self.work.journal.scope.affected(&self.item.object);
-        let wanted = affected.map(crate::plan::changed_images).unwrap_or_default();
+        let wanted = self.images();
         let marker = self.marker();
         let again = |live: &Value| patch::workload(WorkloadKind::Pod, live, &wanted, marker);
         let patched = if refresh_mounts && !images.is_empty() {
@@ -485,11 +497,7 @@ impl Task<'_> {
         let marker = self.marker();
         let generation = self.work.observer.live().get(object).map_or(0, generation);
         // A controller that has not seen the new template yet would replace a Pod by another old one.
-        self.until(|live| match live.get(object) {
-            Some(found) if observed(found) >= generation => Look::Done(String::new()),
-            _ => Look::Wait("its controller has not seen the new template yet".into()),
-        })
-        .await?;
+        self.seen_by_controller(generation).await?;
         self.replace_pods(|pod| marker_of_pod(pod) != marker).await
     }
 
@@ -747,10 +755,7 @@ impl Task<'_> {
         now: Duration,
     ) -> Option<(Value, crate::object::trouble::Trouble)> {
         let object = &self.item.object;
-        let marker = match &self.item.step {
-            Step::RollOut { .. } | Step::ReplacePods { .. } => self.marker(),
-            _ => None,
-        };
+        let marker = self.marker_of_new_pods();
         for pod in live.pods_of(object) {
             if marker.is_some() && marker_of_pod(pod) != marker {
                 continue;

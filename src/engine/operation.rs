@@ -266,10 +266,7 @@ pub async fn carry_out(
     let mut target = journal.target.clone();
     let mut proof = Proof::default();
     if failures.is_empty() {
-        match verify(&session.cluster, &instance_id, &journal, contents).await {
-            Ok(found) => proof = found,
-            Err(error) => return Err(unproven(error)),
-        }
+        proof = verify(&session.cluster, &instance_id, &journal, contents).await?;
         failures.append(&mut proof.off);
         for state in target.iter_mut().flat_map(|target| &mut target.objects) {
             if let Some(became) = proof.became.remove(&state.reference) {
@@ -350,15 +347,7 @@ pub fn plan_items(
     instance_id: &str,
 ) -> Result<Vec<Item>, EngineError> {
     let live = observer.live();
-    Ok(items(&Inputs {
-        source: journal.source.as_ref(),
-        target: journal.target.as_ref(),
-        scope: &journal.scope,
-        snapshot: &journal.snapshot,
-        contents,
-        live: &live,
-        instance_id,
-    })?)
+    Ok(items(&Inputs { journal, contents, live: &live, instance_id })?)
 }
 
 fn standing(
@@ -517,11 +506,4 @@ fn problem_details(lines: &[FailureLine], mask: &Mask) -> Option<ProblemDetails>
     let vdu = first.vdu.as_ref().map(|vdu| format!("{vdu} ")).unwrap_or_default();
     let detail = mask.apply(&format!("{vdu}{}: {}", first.object, first.what));
     Some(ProblemDetails { status: 500, title: Some("the operation stopped half way".into()), detail })
-}
-
-fn unproven(error: super::verify::VerifyError) -> EngineError {
-    match error {
-        super::verify::VerifyError::Cluster(error) => error.into(),
-        super::verify::VerifyError::Content(error) => error.into(),
-    }
 }

@@ -1,5 +1,6 @@
 //! Everything that can be known to go wrong before the first write, all at once.
 
+use super::session::EngineError;
 use crate::cluster::{Access, Cluster, ClusterError, Run};
 use crate::object::config::is_config;
 use crate::object::reference::{ConfigKind, Lookup, MissingKey, missing_keys, uses};
@@ -94,7 +95,7 @@ pub struct Question<'a> {
 ///
 /// # Errors
 /// The checks themselves could not be made; found problems are a value.
-pub async fn check(question: &Question<'_>) -> Result<(Checked, Vec<Problem>), CheckError> {
+pub async fn check(question: &Question<'_>) -> Result<(Checked, Vec<Problem>), EngineError> {
     let mut problems = standing(question);
     let (keys, allowed, dry) = futures::future::join3(keys(question), permissions(question), dry_runs(question)).await;
     problems.extend(keys?);
@@ -108,17 +109,6 @@ pub async fn check(question: &Question<'_>) -> Result<(Checked, Vec<Problem>), C
         _ => true,
     }));
     Ok((checked, problems))
-}
-
-/// Why the checks could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum CheckError {
-    /// The API server.
-    #[error(transparent)]
-    Cluster(#[from] ClusterError),
-    /// A package.
-    #[error(transparent)]
-    Content(#[from] ContentError),
 }
 
 /// What the live objects forbid: they are somebody else's, or will not move.
@@ -152,7 +142,7 @@ fn name_of(owner: &Owner) -> String {
 type ConfigAfter<'a> = BTreeMap<(String, String), (Option<Value>, Option<&'a str>)>;
 
 /// Keys that Pods require and will not find.
-async fn keys(question: &Question<'_>) -> Result<Vec<Problem>, CheckError> {
+async fn keys(question: &Question<'_>) -> Result<Vec<Problem>, EngineError> {
     let Some(target) = &question.journal.target else { return Ok(Vec::new()) };
     let mut starting = Vec::new();
     for item in question.items.iter().filter(|item| item.state == ItemState::ToDo) {
@@ -193,7 +183,7 @@ async fn config_after<'a>(
     question: &Question<'_>,
     target: &'a Revision,
     starting: &[(&Item, Value)],
-) -> Result<ConfigAfter<'a>, CheckError> {
+) -> Result<ConfigAfter<'a>, EngineError> {
     let mut config = ConfigAfter::new();
     for state in target.objects.iter().filter(|state| is_config(&state.reference)) {
         let scope = &question.journal.scope;
@@ -308,10 +298,10 @@ async fn permissions(question: &Question<'_>) -> Result<Vec<Problem>, ClusterErr
 }
 
 /// Tries every write that can be tried, without doing it.
-async fn dry_runs(question: &Question<'_>) -> Result<(Checked, Vec<Problem>), CheckError> {
+async fn dry_runs(question: &Question<'_>) -> Result<(Checked, Vec<Problem>), EngineError> {
     let made = Made::of(question)?;
     let to_do = question.items.iter().filter(|item| item.state == ItemState::ToDo);
-    let results: Vec<Result<Tried, CheckError>> =
+    let results: Vec<Result<Tried, EngineError>> =
         stream::iter(to_do.map(|item| try_item(question, &made, item))).buffered(PARALLEL).collect().await;
     let mut checked = Checked::default();
     let mut problems = Vec::new();
@@ -378,7 +368,7 @@ impl Made {
     }
 }
 
-async fn try_item(question: &Question<'_>, made: &Made, item: &Item) -> Result<Tried, CheckError> {
+async fn try_item(question: &Question<'_>, made: &Made, item: &Item) -> Result<Tried, EngineError> {
     let object = &item.object;
     let state = question.journal.target.as_ref().and_then(|target: &Revision| target.object(object));
     let desired = match state {

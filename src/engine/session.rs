@@ -140,6 +140,20 @@ impl Session {
         Ok(())
     }
 
+    /// Loads the packages of revisions and begins to observe their objects, both at once. The first result is that of
+    /// the packages: who can do without them goes on.
+    ///
+    /// # Errors
+    /// The objects cannot be observed.
+    pub async fn prepare(
+        &self,
+        revisions: &[&Revision],
+        contents: &mut Contents,
+    ) -> Result<(Result<(), EngineError>, Observer), EngineError> {
+        let (loaded, observer) = futures::future::join(self.load(revisions, contents), self.observe(revisions)).await;
+        Ok((loaded, observer?))
+    }
+
     /// Begins to observe the objects of revisions.
     ///
     /// # Errors

@@ -2,7 +2,8 @@
 
 use super::failure::{Cause, Failure};
 use super::observe::Observer;
-use crate::cluster::{Cluster, ClusterError};
+use super::session::EngineError;
+use crate::cluster::Cluster;
 use crate::object::config::{changed_keys, is_config};
 use crate::object::health::Readiness;
 use crate::object::pod::{Snapshot, active, is_ready};
@@ -33,17 +34,6 @@ pub struct Proof {
     pub became: BTreeMap<ObjectRef, BTreeMap<String, String>>,
 }
 
-/// Why nothing could be proven.
-#[derive(Debug, thiserror::Error)]
-pub enum VerifyError {
-    /// The API server.
-    #[error(transparent)]
-    Cluster(#[from] ClusterError),
-    /// A package.
-    #[error(transparent)]
-    Content(#[from] ContentError),
-}
-
 /// Reads the VNF again and compares it with target and snapshot.
 ///
 /// # Errors
@@ -53,7 +43,7 @@ pub async fn verify(
     instance_id: &str,
     journal: &Journal,
     contents: &Contents,
-) -> Result<Proof, VerifyError> {
+) -> Result<Proof, EngineError> {
     let revisions: Vec<&Revision> = journal.target.iter().chain(&journal.source).collect();
     // A new observer, not the operation's own: what proves is what the API server says now.
     let observer = Observer::start(cluster, instance_id, &revisions).await?;

@@ -1,6 +1,6 @@
 //! What is to be done, and why: pure decisions, made from two revisions and the live objects.
 //!
-//! A command first derives the target revision and the [`Scope`] of what it touches ([`mod@derive`]); [`items`] then says
+//! A command first derives the target revision and the [`Scope`](crate::record::Scope) of what it touches ([`mod@derive`]); [`items`] then says
 //! for each object in that scope what step it needs and how far it is. The same value is what a user is shown, what
 //! is executed, and, made again against the live cluster, what tells a retry which work is left. Nothing here does
 //! I/O: live objects come in as [`Live`], package contents as [`Contents`].
@@ -25,8 +25,7 @@ use crate::object::health::{self, Readiness, WorkloadTarget};
 use crate::object::pod::{phase as phase_of, terminating};
 use crate::object::workload::{WorkloadKind, images, marker, marker_of_pod, pod_spec};
 use crate::object::{ObjectRef, uid};
-use crate::record::operation::PodBefore;
-use crate::record::{How, ObjectState, Reason, Revision, Scope};
+use crate::record::{How, Journal, ObjectState, Reason, Revision};
 use content::{Owner, owner};
 use order::{Phase, phase};
 use serde::Serialize;
@@ -130,14 +129,8 @@ pub enum ItemState {
 
 /// What items are made from.
 pub struct Inputs<'a> {
-    /// Desired state before.
-    pub source: Option<&'a Revision>,
-    /// Desired state aimed at.
-    pub target: Option<&'a Revision>,
-    /// What the operation touches.
-    pub scope: &'a Scope,
-    /// Pods before the operation, by name.
-    pub snapshot: &'a BTreeMap<String, PodBefore>,
+    /// Revisions, scope, and the Pods as they were.
+    pub journal: &'a Journal,
     /// The packages of both revisions.
     pub contents: &'a Contents,
     /// The live objects.
@@ -151,8 +144,9 @@ pub struct Inputs<'a> {
 /// # Errors
 /// A revision points into a package that is not at hand.
 pub fn items(inputs: &Inputs<'_>) -> Result<Vec<Item>, ContentError> {
-    let scope = inputs.scope;
-    let vdus = inputs.target.or(inputs.source).map(|revision| Vdus::of(revision, inputs.contents)).unwrap_or_default();
+    let Journal { source, target, scope, .. } = inputs.journal;
+    let vdus =
+        target.as_ref().or(source.as_ref()).map(|revision| Vdus::of(revision, inputs.contents)).unwrap_or_default();
     let mut items = Vec::new();
     let mut push = |object: &ObjectRef, step: Step, state: ItemState, reasons: &[Reason], pods: Vec<String>| {
         items.push(Item {
@@ -173,7 +167,7 @@ pub fn items(inputs: &Inputs<'_>) -> Result<Vec<Item>, ContentError> {
         push(&change.object, step, state, &[], Vec::new());
     }
     for affected in &scope.affected {
-        let Some(state) = inputs.target.and_then(|target| target.object(&affected.object)) else { continue };
+        let Some(state) = target.as_ref().and_then(|target| target.object(&affected.object)) else { continue };
         let pods: Vec<&Value> = inputs
             .live
             .pods_of(&affected.object)
@@ -220,7 +214,7 @@ fn config_item(
     object: &ObjectRef,
     keys: &[config::KeyChange],
 ) -> Result<(Step, ItemState), ContentError> {
-    let wanted = match inputs.target.and_then(|target| target.object(object)) {
+    let wanted = match inputs.journal.target.as_ref().and_then(|target| target.object(object)) {
         Some(state) => inputs.contents.content(state)?,
         None => Value::Null,
     };
@@ -342,7 +336,7 @@ pub fn changed_images(affected: &crate::record::Affected) -> BTreeMap<String, St
 /// during the operation) being ready is all that can be asked.
 fn restarted(inputs: &Inputs<'_>, object: &ObjectRef, live: &Value, wanted: &BTreeMap<String, String>) -> Readiness {
     let generation = live["metadata"]["generation"].as_i64().unwrap_or(0);
-    match inputs.snapshot.get(&object.name).filter(|before| before.snapshot.uid == uid(live)) {
+    match inputs.journal.snapshot.get(&object.name).filter(|before| before.snapshot.uid == uid(live)) {
         Some(before) => {
             let containers: BTreeSet<String> = wanted.keys().cloned().collect();
             health::pod_restarted(live, &before.snapshot, &containers, generation)
@@ -376,11 +370,6 @@ impl Vdus {
             return 0;
         }
         self.names.iter().position(|(name, _)| *name == object.name).unwrap_or(self.names.len())
-    }
-
-    /// The VNFC id of a Pod (`<vduId>-<podName>`, as Tacker forms it).
-    pub fn vnfc_id(&self, workload: &ObjectRef, pod: &str) -> Option<String> {
-        self.id(workload).map(|vdu| format!("{vdu}-{pod}"))
     }
 }
 

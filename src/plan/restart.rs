@@ -205,10 +205,10 @@ fn bare_pod(live: &Value, reasons: &[Reason], used: &[ChangedUse<'_>]) -> How {
         return recreate("an init container's image changes, and init containers run once");
     }
     // A container that keeps its image keeps running: what it read at its start stays old.
-    let stale = used.iter().any(|entry| {
-        let readers = entry.field.container.iter().chain(&entry.field.mounted_by);
-        readers.into_iter().any(|container| !images.contains(&container.as_str()))
-    });
+    let stale = containers(spec)
+        .iter()
+        .filter(|container| !images.contains(&container.name))
+        .any(|container| used.iter().any(|entry| entry.field.read_by(container.name)));
     if stale {
         return recreate("a container that keeps its image uses changed configuration");
     }

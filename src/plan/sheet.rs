@@ -3,11 +3,11 @@
 
 use super::derive::update::Deferred;
 use super::drift::Drift;
-use super::{Item, ItemState, Live, Step, Vdus};
+use super::{Item, Live, Step, Vdus};
 use crate::object::ObjectRef;
 use crate::object::config::is_config;
 use crate::object::workload::{WorkloadKind, replicas};
-use crate::record::{PackageId, Revision, Verb};
+use crate::record::{Instance, PackageId, Revision, Verb};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -92,6 +92,29 @@ pub struct Sheet {
 }
 
 impl Sheet {
+    /// What is done, to whom and where; everything else that a plan can say is empty.
+    pub fn new(verb: Verb, instance: &Instance, context: &str, namespace: &str, items: Vec<Item>) -> Self {
+        Self {
+            verb,
+            name: instance.vnf_instance_name.clone(),
+            id: instance.id.clone(),
+            context: context.to_owned(),
+            namespace: namespace.to_owned(),
+            package_before: None,
+            package_after: None,
+            flavour: None,
+            digests_checked: None,
+            record: Vec::new(),
+            items,
+            config_rule: None,
+            deferred: Vec::new(),
+            drift: Vec::new(),
+            untouched: Vec::new(),
+            down: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
     /// Items that write configuration.
     pub fn config(&self) -> impl Iterator<Item = &Item> {
         self.items.iter().filter(|item| is_config(&item.object))
@@ -100,11 +123,6 @@ impl Sheet {
     /// Items of workloads.
     pub fn workloads(&self) -> impl Iterator<Item = &Item> {
         self.items.iter().filter(|item| WorkloadKind::of(&item.object).is_some())
-    }
-
-    /// Whether anything is left to be written to objects of the VNF.
-    pub fn has_work(&self) -> bool {
-        self.items.iter().any(|item| item.state != ItemState::Done)
     }
 
     /// Whether two plans would do the same: what a user agreed to, and what the cluster needs now. How far items are

@@ -9,8 +9,8 @@ use crate::object::pod::Snapshot;
 use crate::object::workload::{WorkloadKind, pod_spec};
 use crate::object::{Manifest, ObjectRef, uid};
 use crate::package::{OpenOptions, Package};
-use crate::record::operation::PodBefore;
-use crate::record::{How, PackageId, Reason, Revision, Scope};
+use crate::record::operation::RecordChange;
+use crate::record::{How, Journal, PackageId, Reason, Revision, Scope};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -111,17 +111,15 @@ impl World {
     }
 
     fn items(&self, target: &Revision, scope: &Scope) -> Vec<super::Item> {
-        let snapshot: BTreeMap<String, PodBefore> = BTreeMap::new();
-        items(&Inputs {
-            source: Some(&self.current),
-            target: Some(target),
-            scope,
-            snapshot: &snapshot,
-            contents: &self.contents,
-            live: &self.live,
-            instance_id: INSTANCE,
-        })
-        .expect("items")
+        let journal = Journal {
+            source: Some(self.current.clone()),
+            target: Some(target.clone()),
+            scope: scope.clone(),
+            snapshot: BTreeMap::new(),
+            record: RecordChange::default(),
+        };
+        items(&Inputs { journal: &journal, contents: &self.contents, live: &self.live, instance_id: INSTANCE })
+            .expect("items")
     }
 }
 
