@@ -50,8 +50,8 @@ pub enum StoreError {
         name: String,
         /// Where.
         namespace: String,
-        /// The instance that had this name, its present name, and until when it had it.
-        renamed: Option<(String, Timestamp)>,
+        /// What became of the instance that had this name.
+        renamed: Option<Renamed>,
         /// Namespaces that have one of that name.
         elsewhere: Vec<String>,
     },
@@ -77,6 +77,17 @@ pub enum StoreError {
         /// Instance name.
         name: String,
     },
+}
+
+/// What became of an instance that had another name.
+#[derive(Clone, Debug)]
+pub struct Renamed {
+    /// Its present name.
+    pub to: String,
+    /// When the former one was given up.
+    pub at: Timestamp,
+    /// Server time of this look.
+    pub seen: Timestamp,
 }
 
 /// An instance as read, with the ConfigMap that it was read from.
@@ -183,7 +194,8 @@ impl Store {
         let renamed = records.iter().find_map(|record| {
             let former: Vec<FormerName> = serde_json::from_str(annotation(record, column::FORMER_NAMES)).ok()?;
             let entry = former.into_iter().find(|entry| entry.name == name)?;
-            Some((annotation(record, column::NAME).to_owned(), entry.until))
+            let to = annotation(record, column::NAME).to_owned();
+            Some(Renamed { to, at: entry.until, seen: self.cluster.now() })
         });
         // Best effort: who may not look into other namespaces is told about this one only.
         let elsewhere = match renamed {
