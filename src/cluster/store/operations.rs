@@ -4,7 +4,7 @@ use super::{Store, StoreError};
 use crate::cluster::verbs::{DeleteHow, Run};
 use crate::object::text;
 use crate::record::instance::owner_reference;
-use crate::record::names::{self, MANAGED_BY, MANAGER, RECORD, column};
+use crate::record::names::{self, MANAGED_BY, MANAGER, RECORD};
 use crate::record::{Journal, Operation};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -18,6 +18,8 @@ pub struct StoredOperation {
     pub operation: Operation,
     /// What was fixed before its first write.
     pub journal: Journal,
+    /// What was fixed before the first Pod was touched on the way back; `None`: it has not come to that.
+    pub rollback: Option<Journal>,
     /// Its ConfigMap.
     pub object: Value,
 }
@@ -34,7 +36,7 @@ impl Store {
         owner: &Value,
     ) -> Result<StoredOperation, StoreError> {
         let object = self.cluster.create(&operation.to_config_map(&journal, &self.namespace, owner), Run::Real).await?;
-        Ok(StoredOperation { operation, journal, object })
+        Ok(StoredOperation { operation, journal, rollback: None, object })
     }
 
     /// Writes an operation's new state. It is only ever written under the instance's lock.
@@ -43,15 +45,8 @@ impl Store {
     /// The API server's.
     pub async fn save_operation(&self, stored: &mut StoredOperation) -> Result<(), StoreError> {
         let operation = &stored.operation;
-        let patch = json!({
-            "metadata": {"annotations": {
-                column::OPERATION: format!("{} {}", operation.kubectl_vnf.verb, operation.operation_state),
-                column::OPERATION_TIME: operation.state_entered_time.to_string(),
-            }},
-            "data": {"vnfLcmOpOcc": serde_json::to_string_pretty(operation).unwrap_or_default()},
-        });
         let reference = names::config_map(&self.namespace, &names::operation(&operation.id));
-        stored.object = self.cluster.merge_patch(&reference, &patch).await?;
+        stored.object = self.cluster.merge_patch(&reference, &operation.to_patch(stored.rollback.as_ref())).await?;
         Ok(())
     }
 
@@ -157,6 +152,6 @@ impl Store {
 }
 
 fn read_operation(object: Value) -> Result<StoredOperation, StoreError> {
-    let (operation, journal) = Operation::from_config_map(&object)?;
-    Ok(StoredOperation { operation, journal, object })
+    let (operation, journal, rollback) = Operation::from_config_map(&object)?;
+    Ok(StoredOperation { operation, journal, rollback, object })
 }
