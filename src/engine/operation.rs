@@ -192,7 +192,7 @@ async fn acquire(session: &mut Session, options: &Options, purpose: &str) -> Res
     );
     let lock = lock.await.map_err(|error| match error {
         LockError::Busy(holder) => EngineError::Busy { name: instance.vnf_instance_name.clone(), holder },
-        LockError::Cluster(error) => error.into(),
+        LockError::Cluster(error) => StoreError::needed("to lock the VNF instance, with a Lease")(error).into(),
         other => EngineError::Lock(other),
     })?;
     lock.guard(session);
