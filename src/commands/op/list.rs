@@ -34,7 +34,7 @@ pub(crate) async fn run(global: &Global, args: ListArgs) -> Result<Exit, CliErro
     for error in &damaged {
         env.ui.err(&format!("! left out: {}\n", printable_line(&error.to_string())));
     }
-    let alive = lock::alive(&env.cluster, env.store.namespace()).await;
+    let alive = lock::alive(&env.cluster, Some(env.store.namespace())).await;
     match args.output {
         Some(TableOutput::Json | TableOutput::Yaml) => {
             let all: Vec<_> = operations.iter().map(|stored| &stored.operation).collect();

@@ -6,7 +6,7 @@ use super::super::operate::{Operating, go_on, options};
 use super::unfinished;
 use crate::cli::args::{Change, DryRun, Global};
 use crate::cli::error::{CliError, Exit};
-use crate::cli::signal::stop_requests;
+use crate::cli::signal::{acknowledge, stop_requests};
 use crate::cluster::store::StoredOperation;
 use crate::engine::operation::{plan_items, resume};
 use crate::plan::Contents;
@@ -60,7 +60,8 @@ pub(crate) async fn run(global: &Global, args: RetryArgs) -> Result<Exit, CliErr
     if args.change.dry_run != DryRun::None {
         return Ok(Exit::Done);
     }
-    let stop = stop_requests(&env.ui);
+    let stop = stop_requests();
+    acknowledge(&env.ui, stop.clone());
     let manner = operation.operation.kubectl_vnf.manner.clone();
     let taking = options(&args.change, stop.clone(), manner.clone());
     let (operation, lock) = resume(&mut session, &operation, &taking, OperationState::Processing).await?;

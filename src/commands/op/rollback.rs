@@ -5,7 +5,7 @@ use super::super::operate::{Operating, conclude, go_back};
 use super::unfinished;
 use crate::cli::args::{Change, DryRun, Global};
 use crate::cli::error::{CliError, Exit};
-use crate::cli::signal::stop_requests;
+use crate::cli::signal::{acknowledge, stop_requests};
 use crate::engine::operation::plan_items;
 use crate::engine::rollback::derive;
 use crate::object::mask::printable_line;
@@ -73,9 +73,10 @@ pub(crate) async fn run(global: &Global, args: RollbackArgs) -> Result<Exit, Cli
     if args.change.dry_run != DryRun::None {
         return Ok(Exit::Done);
     }
+    let stop = stop_requests();
     if !args.change.yes && env.ui.interactive() {
         env.ui.err("\n");
-        match env.ui.ask(&plan_view::rollback_question(&sheet, to)).await {
+        match env.ui.ask(&plan_view::rollback_question(&sheet, to), stop.clone()).await {
             Some(true) => {}
             answer => {
                 env.ui.err(if answer.is_some() { "Nothing was changed.\n" } else { "\nNothing was changed.\n" });
@@ -83,7 +84,7 @@ pub(crate) async fn run(global: &Global, args: RollbackArgs) -> Result<Exit, Cli
             }
         }
     }
-    let stop = stop_requests(&env.ui);
+    acknowledge(&env.ui, stop.clone());
     let operating = Operating {
         env: &env,
         session: &mut session,
