@@ -1,7 +1,8 @@
 //! The only code that moves anything: one engine for every operation.
 //!
 //! - [`session`]: an instance opened for a command, and how it stands;
-//! - [`precheck`]: what can be known to go wrong before the first write;
+//! - [`precheck`]: what can be known to go wrong before the first write, with [`surroundings`] for those who have a
+//!   say in it;
 //! - [`operation`]: lock, record, execute, verify, record: the same for all operations and for a retry;
 //! - [`execute`]: items carried out, with [`observe`] for what is live and [`lock`] for who may write;
 //! - [`tenants`]: who else would go with a Namespace or CRD;
@@ -18,5 +19,6 @@ pub mod observe;
 pub mod operation;
 pub mod precheck;
 pub mod session;
+pub mod surroundings;
 pub mod tenants;
 pub mod verify;
