@@ -2,6 +2,7 @@
 
 mod descriptor;
 mod manifests;
+mod rules;
 mod sample;
 mod whole;
 
@@ -119,7 +120,7 @@ impl Draft {
 }
 
 fn open_zip(bytes: Vec<u8>) -> Result<Package, PackageError> {
-    Package::read("x.csar".into(), Archive::zip(Box::new(Cursor::new(bytes))), &OpenOptions::default())
+    Package::open_archive("x.csar".into(), Archive::zip(Box::new(Cursor::new(bytes))), &OpenOptions::default())
 }
 
 fn said(result: Result<(), PackageError>) -> String {
