@@ -1,5 +1,6 @@
 //! Whole packages: the samples, and a corpus of broken ones, each with what is said about it.
 
+mod archives;
 mod descriptor;
 mod manifests;
 mod sample;
