@@ -1,7 +1,8 @@
 //! CSAR packages: reading one from a zip, a directory or the cluster, judging it, and asking what is in it.
 //!
 //! - `archive`: the files, under limits; `digests`: hashes of files and packages;
-//! - `meta`, `manifest`: what TOSCA.meta and the `.mf` list; [`vnfd`]: the descriptor;
+//! - `meta`, `manifest`: TOSCA.meta and the `.mf` as texts; `listing`: what they say; `promises`: whether that is true;
+//! - [`vnfd`]: the descriptor;
 //! - `objects`: the Kubernetes manifests; `store`: the form in which a package is kept;
 //! - `problem`: findings, by the ids of the rules.
 //!
@@ -11,10 +12,12 @@
 
 mod archive;
 mod digests;
+mod listing;
 mod manifest;
 mod meta;
 mod objects;
 mod problem;
+mod promises;
 mod store;
 pub mod vnfd;
 
@@ -29,7 +32,7 @@ pub use problem::{PackageError, Problem, Severity};
 pub use vnfd::{Aspect, Flavour, Level, Script, Vdu, VduAspect, Vnfd, VnfdError};
 
 use archive::{Archive, Files};
-use meta::Listing;
+use listing::Listing;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -92,7 +95,8 @@ impl Package {
         let mut archive = archive.map_err(failed)?;
         // The two lists come first: they say which digests to compute while everything else passes by.
         let mut unreadable = Vec::new();
-        let listing = Listing::read(|path| match archive.read(path)? {
+        let names: Vec<String> = archive.names().map(str::to_owned).collect();
+        let listing = Listing::read(names.iter().map(String::as_str), |path| match archive.read(path)? {
             Ok(bytes) => Some(bytes),
             Err(problem) => {
                 unreadable.push(problem);
@@ -104,12 +108,11 @@ impl Package {
         }
         if listing.problems.iter().any(|problem| problem.rule == "C3") {
             let inner = archive.names().find(|name| name.to_ascii_lowercase().ends_with(".csar")).map(str::to_owned);
-            let mut problem = meta::missing();
-            if let Some(inner) = inner {
-                problem =
-                    problem.help(format!("the package seems to be the file {inner} inside; unpack it and use that"));
+            let mut problems = listing.problems;
+            if let (Some(inner), Some(problem)) = (inner, problems.first_mut()) {
+                problem.help = Some(format!("the package seems to be the file {inner} inside; unpack it and use that"));
             }
-            return Err(failed(vec![problem]));
+            return Err(failed(problems));
         }
         let manifest = listing.manifest.clone();
         let keep =
@@ -140,7 +143,9 @@ struct Assembly {
 impl Assembly {
     fn finish(self, listing: Option<Listing>) -> Result<Package, PackageError> {
         let Self { origin, digest, files, trusted, allow_mismatch } = self;
-        let listing = listing.unwrap_or_else(|| Listing::read(|path| files.bytes(path).map(<[u8]>::to_vec)));
+        let listing = listing.unwrap_or_else(|| {
+            Listing::read(files.0.keys().map(String::as_str), |path| files.bytes(path).map(<[u8]>::to_vec))
+        });
         let mut problems = listing.problems.clone();
         let checked = listing.check(&files, allow_mismatch, trusted.is_some());
         problems.extend(checked.problems);
@@ -149,6 +154,7 @@ impl Assembly {
         };
         problems.extend(reading.problems);
         let Some(vnfd) = reading.vnfd else { return Err(PackageError { origin, problems }) };
+        problems.extend(listing.check_vnfd(&vnfd.descriptor_id));
         let warnings = problem::judge(&origin, problems)?;
         let (digests_checked, digests_listed) = trusted.unwrap_or((checked.matching, checked.listed));
         let mut package = Package {

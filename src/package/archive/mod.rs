@@ -40,6 +40,13 @@ impl Files {
         self.0.contains_key(path)
     }
 
+    /// Whether a file of the package lies below this path.
+    pub fn has_directory(&self, path: &str) -> bool {
+        let directory = format!("{path}/");
+        let mut inside = self.0.range(directory.clone()..);
+        !path.is_empty() && inside.next().is_some_and(|(path, _)| path.starts_with(&directory))
+    }
+
     /// The content of a file; `None` if there is no such file or it was not kept.
     pub fn bytes(&self, path: &str) -> Option<&[u8]> {
         self.0.get(path)?.bytes.as_deref()
@@ -71,8 +78,6 @@ impl<T: Read + Seek> ReadSeek for T {}
 impl Archive {
     /// Lists the zip or the directory at `path`.
     pub fn open(path: &Path) -> Result<Self, Vec<Problem>> {
-        let unreadable =
-            |error: &std::io::Error| vec![Problem::error("C1", format!("cannot be read: {}", plain(error)))];
         let kind = fs::metadata(path).map_err(|error| unreadable(&error))?;
         if kind.is_dir() {
             return Self::directory(path);
@@ -120,9 +125,13 @@ impl Archive {
     }
 
     fn directory(root: &Path) -> Result<Self, Vec<Problem>> {
-        // Before walking what may be a whole disk, a look at the one file that makes a directory a package.
+        // Before walking what may be a whole disk, a look at what makes a directory a package.
         if !root.join(super::META).is_file() {
-            return Err(vec![super::meta::missing()]);
+            let items = fs::read_dir(root).map_err(|error| unreadable(&error))?;
+            let yaml = items.flatten().filter(|item| is_yaml(&item.file_name().to_string_lossy())).count();
+            if yaml != 1 {
+                return Err(vec![super::listing::missing(yaml)]);
+            }
         }
         let mut names = Names::default();
         let mut entries = BTreeMap::new();
@@ -262,6 +271,16 @@ fn read(
 
 const WHAT_A_PACKAGE_IS: &str =
     "a package is a CSAR (a zip), or a directory with the same tree, that holds TOSCA-Metadata/TOSCA.meta";
+
+fn unreadable(error: &std::io::Error) -> Vec<Problem> {
+    vec![Problem::error("C1", format!("cannot be read: {}", plain(error)))]
+}
+
+/// Whether a file is YAML by its name.
+pub(super) fn is_yaml(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    lower.ends_with(".yaml") || lower.ends_with(".yml")
+}
 
 fn too_many_entries(count: usize) -> Problem {
     Problem::error("C1", format!("{count} or more entries, limit {MAX_ENTRIES}"))

@@ -2,6 +2,7 @@
 
 mod archives;
 mod descriptor;
+mod forms;
 mod manifests;
 mod sample;
 mod whole;
@@ -66,7 +67,7 @@ const CONFIG: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: cm }\n"
 impl Draft {
     fn new() -> Self {
         let mut draft = Self(Vec::new());
-        draft.set(META, "CSAR-Version: 1.1\nCreated-By: x\nEntry-Definitions: Definitions/top.yaml\n\nName: Files/cm.yaml\nContent-Type: text/yaml\n");
+        draft.set(META, "CSAR-Version: 1.1\nCreated-By: x\nEntry-Definitions: Definitions/top.yaml\nTOSCA-Meta-File-Version: 1.0\n\nName: Files/cm.yaml\nContent-Type: text/yaml\n");
         draft.set("Definitions/top.yaml", TOP).set("Definitions/types.yaml", TYPES).set("Definitions/df.yaml", FLAVOUR);
         draft.set("Files/cm.yaml", CONFIG);
         draft
