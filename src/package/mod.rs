@@ -1,10 +1,10 @@
 //! CSAR packages: reading one from a zip, a directory or the cluster, judging it, and asking what is in it.
 //!
 //! - `archive`: the files, under limits; `digests`: hashes of files and packages;
-//! - `meta`, `manifest`: what TOSCA.meta and the `.mf` list; [`vnfd`]: the descriptor;
-//! - `objects`: the Kubernetes manifests; `workloads`: whether they fit each other and the descriptor;
+//! - `meta`, `manifest`: TOSCA.meta and the `.mf` as texts; `listing`: what they say; `promises`: whether that is true;
+//! - [`vnfd`]: the descriptor; `objects`: the Kubernetes manifests; `workloads`: whether the two fit;
 //! - `store`: the form in which a package is kept;
-//! - `problem`: findings; `rules`: the list of all rules; `examine`: all of them on one package.
+//! - `problem`: findings; [`rules`]: the list of all rules; `examine`: all of them on one package.
 //!
 //! Opening stops where a package cannot be used, and judges its Kubernetes manifests when they are asked for;
 //! [`examine`] goes through all layers and tells everything at once. No script of a package is run and no URL is
@@ -13,10 +13,12 @@
 mod archive;
 mod digests;
 mod examine;
+mod listing;
 mod manifest;
 mod meta;
 mod objects;
 mod problem;
+mod promises;
 pub mod rules;
 mod store;
 pub mod vnfd;
@@ -34,7 +36,7 @@ pub use problem::{PackageError, Problem, Severity};
 pub use vnfd::{Aspect, Flavour, Level, Script, Vdu, VduAspect, Vnfd, VnfdError};
 
 use archive::{Archive, Files};
-use meta::Listing;
+use listing::Listing;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -108,7 +110,8 @@ impl Package {
         let mut archive = archive?;
         // The two lists come first: they say which digests to compute while everything else passes by.
         let mut unreadable = Vec::new();
-        let listing = Listing::read(|path| match archive.read(path)? {
+        let names: Vec<String> = archive.names().map(str::to_owned).collect();
+        let listing = Listing::read(names.iter().map(String::as_str), |path| match archive.read(path)? {
             Ok(bytes) => Some(bytes),
             Err(problem) => {
                 unreadable.push(problem);
@@ -120,12 +123,11 @@ impl Package {
         }
         if listing.problems.iter().any(|problem| problem.rule == "C3") {
             let inner = archive.names().find(|name| name.to_ascii_lowercase().ends_with(".csar")).map(str::to_owned);
-            let mut problem = meta::missing();
-            if let Some(inner) = inner {
-                problem =
-                    problem.help(format!("the package seems to be the file {inner} inside; unpack it and use that"));
+            let mut problems = listing.problems;
+            if let (Some(inner), Some(problem)) = (inner, problems.first_mut()) {
+                problem.help = Some(format!("the package seems to be the file {inner} inside; unpack it and use that"));
             }
-            return Err(vec![problem]);
+            return Err(problems);
         }
         let manifest = listing.manifest.clone();
         let keep =
@@ -156,13 +158,18 @@ struct Assembly {
 impl Assembly {
     fn finish(self, listing: Option<Listing>) -> Opened {
         let Self { origin, digest, files, trusted, allow_mismatch } = self;
-        let listing = listing.unwrap_or_else(|| Listing::read(|path| files.bytes(path).map(<[u8]>::to_vec)));
+        let listing = listing.unwrap_or_else(|| {
+            Listing::read(files.0.keys().map(String::as_str), |path| files.bytes(path).map(<[u8]>::to_vec))
+        });
         let mut problems = listing.problems.clone();
         let checked = listing.check(&files, allow_mismatch, trusted.is_some());
         problems.extend(checked.problems);
         // Without an entry, or without its file, there is an error already.
         let reading = listing.entry.as_deref().map(|entry| vnfd::read(entry, &files)).unwrap_or_default();
         problems.extend(reading.problems);
+        if !reading.vnfd.descriptor_id.is_empty() {
+            problems.extend(listing.check_vnfd(&reading.vnfd.descriptor_id));
+        }
         let (digests_checked, digests_listed) = trusted.unwrap_or((checked.matching, checked.listed));
         let mut package = Package {
             origin,
