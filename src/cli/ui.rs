@@ -5,6 +5,7 @@ use crate::view::{Screen, Symbols};
 use anstream::AutoStream;
 use jiff::Timestamp;
 use std::io::{self, IsTerminal as _, Write as _};
+use tokio::sync::watch;
 
 /// Columns where nothing says how wide the terminal is.
 const DEFAULT_WIDTH: usize = 90;
@@ -49,8 +50,8 @@ impl Ui {
         io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
-    /// Asks a question; anything but `y` or `yes` is no. `None`: interrupted.
-    pub async fn ask(&self, question: &str) -> Option<bool> {
+    /// Asks a question; anything but `y` or `yes` is no. `None`: interrupted, or `stop` has turned true.
+    pub async fn ask(&self, question: &str, stop: Option<watch::Receiver<bool>>) -> Option<bool> {
         self.err(question);
         let _ = io::stderr().flush();
         let line = tokio::task::spawn_blocking(|| {
@@ -63,8 +64,19 @@ impl Ui {
                 Some(matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
             }
             _ = tokio::signal::ctrl_c() => None,
+            () = stopped(stop) => None,
         }
     }
+}
+
+/// Waits until somebody asks to stop; for ever where nobody can.
+async fn stopped(stop: Option<watch::Receiver<bool>>) {
+    if let Some(mut stop) = stop
+        && stop.wait_for(|stop| *stop).await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
 }
 
 fn width() -> usize {

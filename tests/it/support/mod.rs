@@ -8,8 +8,10 @@ pub mod manifests;
 mod namespace;
 mod objects;
 mod package;
+pub mod rbac;
 mod run;
 pub mod sample;
+mod terminal;
 mod wait;
 mod watch;
 
@@ -18,5 +20,6 @@ pub use namespace::Namespace;
 pub use objects::{Life, Object, Objects, written};
 pub use package::{Draft, Package, sample_request};
 pub use run::Run;
+pub use terminal::Terminal;
 pub use wait::eventually;
 pub use watch::{Seen, Watch};
