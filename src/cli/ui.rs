@@ -50,8 +50,8 @@ impl Ui {
         io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
-    /// Asks a question; anything but `y` or `yes` is no. `None`: interrupted, or `stop` has turned true.
-    pub async fn ask(&self, question: &str, stop: Option<watch::Receiver<bool>>) -> Option<bool> {
+    /// Asks a question; anything but `y` or `yes` is no. `None`: asked to stop instead.
+    pub async fn ask(&self, question: &str, mut stop: watch::Receiver<bool>) -> Option<bool> {
         self.err(question);
         let _ = io::stderr().flush();
         let line = tokio::task::spawn_blocking(|| {
@@ -63,20 +63,9 @@ impl Ui {
                 let line = line.ok().and_then(Result::ok).unwrap_or_default();
                 Some(matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
             }
-            _ = tokio::signal::ctrl_c() => None,
-            () = stopped(stop) => None,
+            Ok(_) = stop.wait_for(|stop| *stop) => None,
         }
     }
-}
-
-/// Waits until somebody asks to stop; for ever where nobody can.
-async fn stopped(stop: Option<watch::Receiver<bool>>) {
-    if let Some(mut stop) = stop
-        && stop.wait_for(|stop| *stop).await.is_ok()
-    {
-        return;
-    }
-    std::future::pending().await
 }
 
 fn width() -> usize {

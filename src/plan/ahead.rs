@@ -275,8 +275,9 @@ mod tests {
             pod("set-2", "set", false),
             object("Deployment", "web", json!({})),
         ]);
-        let replaced = item("ReplicaSet", "set", Step::ReplacePods { patch: Vec::new() }, &["set-1", "set-2"]);
-        let rolled = item("Deployment", "web", Step::RollOut { patch: Vec::new() }, &["web-1"]);
+        let replaced =
+            item("ReplicaSet", "set", Step::ReplacePods { patch: Vec::new(), strays: Vec::new() }, &["set-1", "set-2"]);
+        let rolled = item("Deployment", "web", Step::RollOut { patch: Vec::new(), strays: Vec::new() }, &["web-1"]);
         let items = [replaced, rolled];
         let what =
             |budget: Value| of(&items, &live, &around(&[budget])).into_iter().map(|one| one.what).collect::<Vec<_>>();
@@ -306,8 +307,8 @@ mod tests {
             object("DaemonSet", "agent", json!({"updateStrategy": {"type": "OnDelete"}})),
         ]);
         let items = [
-            item("StatefulSet", "db", Step::RollOut { patch: Vec::new() }, &["db-0", "db-1"]),
-            item("DaemonSet", "agent", Step::ReplacePods { patch: Vec::new() }, &[]),
+            item("StatefulSet", "db", Step::RollOut { patch: Vec::new(), strays: Vec::new() }, &["db-0", "db-1"]),
+            item("DaemonSet", "agent", Step::ReplacePods { patch: Vec::new(), strays: Vec::new() }, &[]),
         ];
         let target = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "db"});
         let scaler = json!({"metadata": {"name": "hpa", "namespace": "n"},

@@ -74,8 +74,9 @@ fn known_uid(item: &Item) -> Option<&str> {
         Step::Recreate { uid, .. } => Some(uid),
         Step::Create => Some(""),
         Step::Config { patch, .. }
-        | Step::RollOut { patch }
-        | Step::ReplacePods { patch }
+        | Step::RollOut { patch, .. }
+        | Step::ReplacePods { patch, .. }
+        | Step::Mark { patch }
         | Step::InPlace { patch, .. } => {
             let guard = patch.iter().find(|operation| operation["path"] == "/metadata/uid")?;
             guard["value"].as_str()
@@ -86,7 +87,10 @@ fn known_uid(item: &Item) -> Option<&str> {
 
 fn patch_of(step: &Step) -> Vec<Value> {
     match step {
-        Step::Config { patch, .. } | Step::RollOut { patch } | Step::ReplacePods { patch } => patch.clone(),
+        Step::Config { patch, .. }
+        | Step::RollOut { patch, .. }
+        | Step::ReplacePods { patch, .. }
+        | Step::Mark { patch } => patch.clone(),
         Step::InPlace { mark, patch, .. } => [mark.clone(), patch.clone()].concat(),
         Step::Create | Step::Recreate { .. } | Step::Respawn { .. } | Step::Delete => Vec::new(),
     }
@@ -148,7 +152,7 @@ mod tests {
         let object = ObjectRef::of(live).expect("a reference");
         let wanted = BTreeMap::from([("c".to_owned(), "new".to_owned())]);
         let patch = patch::workload(WorkloadKind::Deployment, live, &wanted, Some(2));
-        let step = Step::RollOut { patch: patch::of_this_object(live, &patch) };
+        let step = Step::RollOut { patch: patch::of_this_object(live, &patch), strays: Vec::new() };
         let before = live.pointer("/spec/template/spec/containers/0/image").and_then(Value::as_str).unwrap_or("");
         let reasons = vec![Reason::Image { container: "c".into(), before: before.into(), after: "new".into() }];
         let item =
@@ -161,6 +165,7 @@ mod tests {
             namespace: "n".into(),
             package_before: None,
             package_after: None,
+            revisions: None,
             flavour: None,
             digests_checked: None,
             record: Vec::new(),

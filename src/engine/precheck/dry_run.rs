@@ -136,9 +136,10 @@ async fn try_write(
 ) -> Result<Tried, EngineError> {
     let object = &item.object;
     let operations = match &item.step {
-        Step::Config { patch, replace: None, .. } | Step::RollOut { patch } | Step::ReplacePods { patch } => {
-            patch.clone()
-        }
+        Step::Config { patch, replace: None, .. }
+        | Step::Mark { patch }
+        | Step::RollOut { patch, .. }
+        | Step::ReplacePods { patch, .. } => patch.clone(),
         Step::InPlace { mark, patch, .. } => [patch.clone(), mark.clone()].concat(),
         _ => Vec::new(),
     };

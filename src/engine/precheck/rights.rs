@@ -58,7 +58,9 @@ pub(super) async fn check(question: &Question<'_>) -> Result<Vec<Problem>, Clust
         match &item.step {
             Step::Create => need("create", group, plural, None, "to create"),
             Step::Config { replace: None, .. } => need("patch", group, plural, None, "to change"),
-            Step::RollOut { .. } | Step::InPlace { .. } => need("patch", group, plural, None, "to update"),
+            Step::RollOut { .. } | Step::InPlace { .. } | Step::Mark { .. } => {
+                need("patch", group, plural, None, "to update")
+            }
             Step::ReplacePods { .. } => {
                 need("patch", group, plural, None, "to update");
                 need("create", "", "pods", Some("eviction"), "to replace the Pods of");
