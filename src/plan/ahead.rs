@@ -95,6 +95,9 @@ pub enum Ahead {
     Gap {
         /// VDUs, or workloads without one, that read it.
         readers: Vec<String>,
+        /// It was immutable: a kubelet keeps the content of such an object for as long as one Pod on its node uses it,
+        /// and gives it to new Pods too (kubernetes/kubernetes#119733, and seen on 1.37).
+        stale: bool,
     },
 }
 
@@ -105,7 +108,8 @@ pub fn of(items: &[Item], live: &Live, around: &Surroundings) -> Vec<Consequence
         let Some(object) = live.get(&item.object) else { continue };
         let mut follows = |what| found.push(Consequence { object: item.object.clone(), what });
         if let Step::Config { replace: Some(_), .. } = item.step {
-            follows(Ahead::Gap { readers: readers(items, live, &item.object) });
+            let stale = object["immutable"] == true;
+            follows(Ahead::Gap { readers: readers(items, live, &item.object), stale });
         }
         if let Some(from) = partition(object).filter(|_| matches!(item.step, Step::RollOut { .. })) {
             let pods = live.pods_of(&item.object);
@@ -326,13 +330,12 @@ mod tests {
         let env = json!([{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]);
         let reader = object("Pod", "reader", json!({"containers": [{"name": "c", "env": env}]}));
         let other = object("Pod", "other", json!({"containers": [{"name": "c"}]}));
-        let secret =
-            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "n", "uid": "u"}});
+        let secret = json!({"apiVersion": "v1", "kind": "Secret", "immutable": true, "metadata": {"name": "s", "namespace": "n", "uid": "u"}});
         let live = live(&[reader, other, secret.clone()]);
         let step = Step::Config { keys: Vec::new(), replace: Some("immutable".into()), patch: Vec::new() };
         let object = ObjectRef::of(&secret).expect("a reference");
         let item = Item { object, ..item("Pod", "s", step, &[]) };
         let found: Vec<Ahead> = of(&[item], &live, &Surroundings::default()).into_iter().map(|one| one.what).collect();
-        assert_eq!(found, [Ahead::Gap { readers: vec!["Pod reader".into()] }]);
+        assert_eq!(found, [Ahead::Gap { readers: vec!["Pod reader".into()], stale: true }]);
     }
 }

@@ -10,8 +10,10 @@ mod objects;
 mod package;
 mod point;
 mod proxy;
+pub mod rbac;
 mod run;
 pub mod sample;
+mod terminal;
 mod wait;
 mod watch;
 
@@ -22,5 +24,6 @@ pub use package::{Draft, Package, sample_request};
 pub use point::Point;
 pub use proxy::{Fault, Proxy, Traffic};
 pub use run::Run;
+pub use terminal::Terminal;
 pub use wait::eventually;
 pub use watch::{Seen, Watch};
