@@ -50,6 +50,7 @@ pub enum Op {
     List(commands::op::ListArgs),
     Show(commands::op::ShowArgs),
     Retry(commands::op::RetryArgs),
+    Rollback(commands::op::RollbackArgs),
     Fail(commands::op::FailArgs),
 }
 

@@ -54,6 +54,7 @@ async fn dispatch(cli: Cli) -> u8 {
         Command::Op(Op::List(args)) => commands::op::list(&global, args).await,
         Command::Op(Op::Show(args)) => commands::op::show(&global, args).await,
         Command::Op(Op::Retry(args)) => commands::op::retry(&global, args).await,
+        Command::Op(Op::Rollback(args)) => commands::op::rollback(&global, args).await,
         Command::Op(Op::Fail(args)) => commands::op::fail(&global, args).await,
         Command::Package(PackageCommand::Inspect(args)) => commands::package::inspect(&global, &args),
         Command::Version(args) => commands::version::run(&global, args).await,

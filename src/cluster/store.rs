@@ -117,6 +117,8 @@ pub struct StoredOperation {
     pub operation: Operation,
     /// What was fixed before its first write.
     pub journal: Journal,
+    /// What was fixed before the first Pod was touched on the way back; `None`: it has not come to that.
+    pub rollback: Option<Journal>,
     /// Its ConfigMap.
     pub object: Value,
 }
@@ -389,7 +391,7 @@ impl Store {
         owner: &Value,
     ) -> Result<StoredOperation, StoreError> {
         let object = self.cluster.create(&operation.to_config_map(&journal, &self.namespace, owner), Run::Real).await?;
-        Ok(StoredOperation { operation, journal, object })
+        Ok(StoredOperation { operation, journal, rollback: None, object })
     }
 
     /// Writes an operation's new state. It is only ever written under the instance's lock.
@@ -398,15 +400,8 @@ impl Store {
     /// The API server's.
     pub async fn save_operation(&self, stored: &mut StoredOperation) -> Result<(), StoreError> {
         let operation = &stored.operation;
-        let patch = json!({
-            "metadata": {"annotations": {
-                column::OPERATION: format!("{} {}", operation.kubectl_vnf.verb, operation.operation_state),
-                column::OPERATION_TIME: operation.state_entered_time.to_string(),
-            }},
-            "data": {"vnfLcmOpOcc": serde_json::to_string_pretty(operation).unwrap_or_default()},
-        });
         let reference = names::config_map(&self.namespace, &names::operation(&operation.id));
-        stored.object = self.cluster.merge_patch(&reference, &patch).await?;
+        stored.object = self.cluster.merge_patch(&reference, &operation.to_patch(stored.rollback.as_ref())).await?;
         Ok(())
     }
 
@@ -660,8 +655,8 @@ pub async fn list_records(cluster: &Cluster, namespace: Option<&str>) -> Result<
 }
 
 fn read_operation(object: Value) -> Result<StoredOperation, StoreError> {
-    let (operation, journal) = Operation::from_config_map(&object)?;
-    Ok(StoredOperation { operation, journal, object })
+    let (operation, journal, rollback) = Operation::from_config_map(&object)?;
+    Ok(StoredOperation { operation, journal, rollback, object })
 }
 
 /// An annotation of a record, `""` when it has none.

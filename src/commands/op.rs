@@ -1,23 +1,25 @@
 //! `op`: operations listed, shown, and finished when they stopped half way.
 
 use super::env::{Env, by};
-use super::operate::{Operating, go_on, options, print, ways_out};
+use super::operate::{Operating, conclude, go_back, go_on, options, print};
 use crate::cli::args::{Change, Global, Output, TableOutput};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::signal::stop_requests;
 use crate::cluster::store::StoredOperation;
 use crate::engine::lock;
-use crate::engine::operation::{Options, give_up, plan_items, resume, wait_out_lock};
+use crate::engine::operation::{Options, give_up, plan_items, resume, wait_out_lock, ways};
+use crate::engine::rollback::derive;
 use crate::engine::session::{EngineError, Session, Standing};
 use crate::object::mask::printable_line;
 use crate::plan::derive::fail::reached;
 use crate::plan::derive::update::{Deferred, deferred};
-use crate::plan::sheet::{Sheet, Untouched, untouched};
-use crate::plan::{Contents, Item, ItemState, Vdus};
+use crate::plan::sheet::{Sheet, Untouched, down, untouched};
+use crate::plan::{Contents, Item, ItemState, Vdus, drift};
 use crate::record::instance::InstantiationState;
 use crate::record::operation::Manner;
-use crate::record::{Journal, Operation, OperationState, Revision, Verb, names};
-use crate::report::outcome::FailureLine;
+use crate::record::{Operation, OperationState, Revision, Verb, names};
+use crate::report::outcome::{FailureLine, Standing as StandingLine, WaysOut};
+use crate::view::result::ways_out;
 use crate::view::show::{OperationLine, OperationSheet};
 use crate::view::tables::OperationRow;
 use crate::view::{plan as plan_view, show as show_view, tables};
@@ -50,6 +52,19 @@ pub struct ShowArgs {
 /// Finish an operation that stopped half way: done steps are not done again
 #[derive(Debug, clap::Args)]
 pub struct RetryArgs {
+    /// The instance: id, name, or the beginning of its id
+    pub name: String,
+    /// Flags of every changing verb.
+    #[command(flatten)]
+    pub change: Change,
+}
+
+/// Take an operation back that stopped half way: config, templates and Pods are then as they were
+///
+/// Possible for instantiate (which removes what was created), update and undo. The plan is shown first. A rollback
+/// that stops half way is finished by the same command.
+#[derive(Debug, clap::Args)]
+pub struct RollbackArgs {
     /// The instance: id, name, or the beginning of its id
     pub name: String,
     /// Flags of every changing verb.
@@ -123,7 +138,7 @@ pub(crate) async fn show(global: &Global, args: ShowArgs) -> Result<Exit, CliErr
     let failures: Vec<FailureLine> = evidence.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
     let session = Session::open(&env.cluster, &env.store, &stored.operation.vnf_instance_id).await?;
     let mut operation = stored.operation.clone();
-    let mut ways = Vec::new();
+    let mut open_now = false;
     let mut interrupted = false;
     let name = session.instance().vnf_instance_name.clone();
     if let Standing::Unfinished { operation: open, interrupted: gone } = &session.standing
@@ -132,62 +147,73 @@ pub(crate) async fn show(global: &Global, args: ShowArgs) -> Result<Exit, CliErr
         // Its process may be gone without having said so.
         operation.enter(OperationState::FailedTemp, operation.state_entered_time);
         interrupted = *gone;
-        ways = ways_out(operation.kubectl_vnf.verb, &name, &env.screen());
+        open_now = true;
     }
-    let journal = &stored.journal;
-    let (items, untouched, deferred) = match in_scope(&session, journal).await {
-        Ok(found) => found,
-        Err(error) => {
-            env.ui.err(&format!("! what it touches cannot be read: {}\n", printable_line(&error.message)));
-            (Vec::new(), Vec::new(), Vec::new())
-        }
-    };
+    let found = in_scope(&session, &stored).await.unwrap_or_else(|error| {
+        env.ui.err(&format!("! what it touches cannot be read: {}\n", printable_line(&error.message)));
+        InScope::default()
+    });
+    let InScope { items, untouched, deferred, ways } = found;
+    let ended = matches!(operation.operation_state, OperationState::Completed | OperationState::RolledBack);
+    let standing: Vec<StandingLine> = items.iter().cloned().map(StandingLine::of).collect();
+    let ways = ways.filter(|_| open_now).map(|ways| ways_out(&ways, &standing, &name, &env.screen()));
     let lines: Vec<OperationLine> = items
         .into_iter()
         .map(|mut item| {
             let failed = failures.iter().any(|line| line.object == item.object && !line.consequence);
-            if operation.operation_state == OperationState::Completed {
+            if ended {
                 item.state = ItemState::Done;
             }
-            OperationLine::of(&item, failed && operation.operation_state != OperationState::Completed)
+            OperationLine::of(&item, failed && !ended)
         })
         .collect();
     let sheet = OperationSheet {
         interrupted,
         operation: &operation,
-        journal,
+        journal: &stored.journal,
         instance: &name,
         namespace: env.store.namespace(),
         lines: &lines,
         untouched: &untouched,
         deferred: &deferred,
         failures: &failures,
-        ways_out: &ways,
+        ways_out: &ways.unwrap_or_default(),
     };
     env.ui.out(&show_view::operation(&sheet, &env.screen()));
     Ok(Exit::Done)
 }
 
-/// What an operation touches as it is now, what it leaves alone, and what it defers.
-async fn in_scope(
-    session: &Session,
-    journal: &Journal,
-) -> Result<(Vec<Item>, Vec<Untouched>, Vec<Deferred>), CliError> {
-    let revisions: Vec<&Revision> = journal.source.iter().chain(&journal.target).collect();
+/// What an operation touches as it is now, what it leaves alone, what it defers, and what it would take next.
+#[derive(Default)]
+struct InScope {
+    items: Vec<Item>,
+    untouched: Vec<Untouched>,
+    deferred: Vec<Deferred>,
+    ways: Option<WaysOut>,
+}
+
+async fn in_scope(session: &Session, stored: &StoredOperation) -> Result<InScope, CliError> {
+    // On its way back, what is left to do is the rollback's.
+    let journal = stored.rollback.as_ref().unwrap_or(&stored.journal);
+    let ended = stored.operation.operation_state.is_final();
+    // Where it did not end, the package may be gone.
+    let wanted = journal.target.iter().chain(journal.source.iter().filter(|_| !ended || journal.target.is_none()));
+    let revisions: Vec<&Revision> = wanted.collect();
     let mut contents = Contents::default();
     let (loaded, observer) = session.prepare(&revisions, &mut contents).await?;
     loaded?;
     let items = plan_items(journal, &contents, &observer, &session.instance().id)?;
-    let Some(target) = &journal.target else { return Ok((items, Vec::new(), Vec::new())) };
-    let rest = untouched(target, &items, &Vdus::of(target, &contents));
-    let waiting = deferred(target, &contents).map_err(CliError::new)?;
-    Ok((items, rest, waiting))
+    let ways = (!ended).then(|| ways(stored, &contents, &observer));
+    let Some(target) = &journal.target else { return Ok(InScope { items, ways, ..InScope::default() }) };
+    let untouched = untouched(target, &items, &Vdus::of(target, &contents));
+    let deferred = deferred(target, &contents).map_err(CliError::new)?;
+    Ok(InScope { items, untouched, deferred, ways })
 }
 
 /// The state of an operation as a reader should see it: one whose process no longer holds the lock was interrupted.
 fn standing_of(operation: &Operation, alive: Option<&BTreeSet<String>>) -> String {
     let gone = alive.is_some_and(|alive| !alive.contains(&operation.vnf_instance_id));
-    if operation.operation_state == OperationState::Processing && gone {
+    if operation.operation_state.is_running() && gone {
         return lock::INTERRUPTED.to_owned();
     }
     operation.operation_state.to_string()
@@ -254,6 +280,16 @@ async fn unfinished(env: &Env, name: &str, way: &str) -> Result<(Session, Stored
 pub(crate) async fn retry(global: &Global, args: RetryArgs) -> Result<Exit, CliError> {
     let env = Env::connect(global).await?;
     let (mut session, operation) = unfinished(&env, &args.name, "retry").await?;
+    let extension = &operation.operation.kubectl_vnf;
+    if extension.rolling_back {
+        let name = &session.instance().vnf_instance_name;
+        return Err(CliError::new(format!(
+            "the rollback of this {} of {name} has begun: retry is too late",
+            extension.verb
+        ))
+        .hint(format!("Finish it: kubectl vnf op rollback {name}"))
+        .hint(format!("Keep what is there: kubectl vnf op fail {name}")));
+    }
     let journal = operation.journal.clone();
     let revisions: Vec<&Revision> = journal.source.iter().chain(&journal.target).collect();
     let mut contents = Contents::default();
@@ -280,7 +316,7 @@ pub(crate) async fn retry(global: &Global, args: RetryArgs) -> Result<Exit, CliE
     let stop = stop_requests(&env.ui);
     let manner = operation.operation.kubectl_vnf.manner.clone();
     let taking = options(&args.change, stop.clone(), manner.clone());
-    let (operation, lock) = resume(&mut session, &operation, &taking).await?;
+    let (operation, lock) = resume(&mut session, &operation, &taking, OperationState::Processing).await?;
     let operating = Operating {
         env: &env,
         session: &mut session,
@@ -290,6 +326,7 @@ pub(crate) async fn retry(global: &Global, args: RetryArgs) -> Result<Exit, CliE
         asks: false,
         overwrite_drift: true,
         manner: manner.clone(),
+        rollback_on_failure: false,
     };
     let exit = go_on(operating, operation, lock, stop).await?;
     if exit == Exit::Done && manner.delete_record {
@@ -305,6 +342,77 @@ fn store_again(error: CliError, operation: &StoredOperation) -> CliError {
     error.hint(format!("Operation {id} cannot go on without it; give it up with: kubectl vnf op fail NAME"))
 }
 
+pub(crate) async fn rollback(global: &Global, args: RollbackArgs) -> Result<Exit, CliError> {
+    let env = Env::connect(global).await?;
+    let (mut session, operation) = unfinished(&env, &args.name, "rollback").await?;
+    let verb = operation.operation.kubectl_vnf.verb;
+    let name = session.instance().vnf_instance_name.clone();
+    if !verb.can_be_taken_back() {
+        return Err(CliError::new(format!("{verb} of {name} cannot be rolled back: what it took away is gone"))
+            .hint(format!("Finish it: kubectl vnf op retry {name}"))
+            .hint(format!("Keep what is there: kubectl vnf op fail {name}")));
+    }
+    let forward = operation.journal.clone();
+    let revisions: Vec<&Revision> = forward.source.iter().chain(&forward.target).collect();
+    let mut contents = Contents::default();
+    let (loaded, observer) = session.prepare(&revisions, &mut contents).await?;
+    // To remove what was created, names are enough; else only the former package is needed.
+    if let (Err(error), Some(source)) = (loaded, &forward.source) {
+        session.load(&[source], &mut contents).await?;
+        env.ui.err(&format!("! {}\n", printable_line(&CliError::from(error).message)));
+    }
+    let journal = match &operation.rollback {
+        Some(fixed) => fixed.clone(),
+        None => derive(&forward, &contents, &observer)?,
+    };
+    let items = plan_items(&journal, &contents, &observer, &session.instance().id)?;
+    let namespace = revisions.first().map(|revision| revision.namespace.clone()).unwrap_or_default();
+    let sheet = {
+        let live = observer.live();
+        let vdus = forward.source.as_ref().map(|source| Vdus::of(source, &contents)).unwrap_or_default();
+        let drift = match (&journal.source, &journal.target) {
+            (Some(new), Some(old)) => drift::overwritten(new, old, &journal.scope, &contents, &live)?,
+            _ => Vec::new(),
+        };
+        Sheet {
+            id: operation.operation.id.clone(),
+            untouched: forward.source.as_ref().map(|source| untouched(source, &items, &vdus)).unwrap_or_default(),
+            down: down(&items, &live),
+            drift,
+            ..Sheet::new(verb, session.instance(), env.cluster.context(), &namespace, items)
+        }
+    };
+    let to = forward.source.as_ref().map(|source| source.number);
+    env.ui.err(&plan_view::rollback(&sheet, to, &env.screen()));
+    if args.change.dry_run != crate::cli::args::DryRun::None {
+        return Ok(Exit::Done);
+    }
+    if !args.change.yes && env.ui.interactive() {
+        env.ui.err("\n");
+        match env.ui.ask(&plan_view::rollback_question(&sheet, to)).await {
+            Some(true) => {}
+            answer => {
+                env.ui.err(if answer.is_some() { "Nothing was changed.\n" } else { "\nNothing was changed.\n" });
+                return Ok(if answer.is_some() { Exit::Failed } else { Exit::Interrupted });
+            }
+        }
+    }
+    let stop = stop_requests(&env.ui);
+    let operating = Operating {
+        env: &env,
+        session: &mut session,
+        contents: &contents,
+        observer: &observer,
+        change: &args.change,
+        asks: true,
+        overwrite_drift: true,
+        manner: Manner::default(),
+        rollback_on_failure: false,
+    };
+    let outcome = go_back(operating, &operation, stop).await?;
+    Ok(conclude(&env, &args.change, &outcome))
+}
+
 pub(crate) async fn fail(global: &Global, args: FailArgs) -> Result<Exit, CliError> {
     let env = Env::connect(global).await?;
     let (mut session, operation) = unfinished(&env, &args.name, "fail").await?;
@@ -315,7 +423,7 @@ pub(crate) async fn fail(global: &Global, args: FailArgs) -> Result<Exit, CliErr
         stop: tokio::sync::watch::channel(false).1,
     };
     // Under the lock, so that nothing moves any more while the cluster is compared with the revisions.
-    let (operation, lock) = resume(&mut session, &operation, &options).await?;
+    let (operation, lock) = resume(&mut session, &operation, &options, OperationState::Processing).await?;
     let journal = operation.journal.clone();
     let revisions: Vec<&Revision> = journal.source.iter().chain(&journal.target).collect();
     let mut contents = Contents::default();
@@ -342,7 +450,7 @@ pub(crate) async fn fail(global: &Global, args: FailArgs) -> Result<Exit, CliErr
     };
     let next = match verb {
         Verb::Instantiate => "  Remove what is there: kubectl vnf terminate ",
-        Verb::Update | Verb::Heal | Verb::Terminate => "  Look at it: kubectl vnf show ",
+        Verb::Update | Verb::Undo | Verb::Heal | Verb::Terminate => "  Look at it: kubectl vnf show ",
     };
     env.ui.out(&format!("vnfinstance/{name}: {verb} {} FAILED, {now}\n{next}{name}\n", names::short(&id)));
     Ok(Exit::Done)

@@ -9,8 +9,9 @@ use crate::cluster::store::StoredOperation;
 use crate::engine::events::Events;
 use crate::engine::lock::Lock;
 use crate::engine::observe::Observer;
-use crate::engine::operation::{Begun, Options, Proposal, begin, carry_out, plan_items};
+use crate::engine::operation::{Begun, Means, Options, Proposal, begin, carry_out, plan_items, resume};
 use crate::engine::precheck::{self, Checked};
+use crate::engine::rollback::roll_back;
 use crate::engine::session::{EngineError, Session};
 use crate::plan::Contents;
 use crate::record::operation::Manner;
@@ -40,6 +41,8 @@ pub struct Operating<'a> {
     pub overwrite_drift: bool,
     /// How it is run.
     pub manner: Manner,
+    /// Roll back what fails.
+    pub rollback_on_failure: bool,
 }
 
 impl Operating<'_> {
@@ -129,15 +132,42 @@ impl Operating<'_> {
                     return Ok((Exit::Interrupted, None));
                 }
                 Begun::Ready(operation, lock) => {
+                    let (contents, observer) = (self.contents, self.observer);
+                    let session = &mut *self.session;
+                    let stop = options.stop.clone();
                     let outcome = watched(env, self.change, (events, receiver), async |events| {
-                        carry_out(self.session, *operation, lock, self.contents, self.observer, events, options).await
+                        carry_out(session, *operation, lock, Means { contents, observer, events, options }).await
                     })
                     .await;
                     let outcome = outcome.map_err(|error| unfinished(env, self.session, error))?;
+                    let own_fault = outcome.failures.iter().any(|failure| !failure.consequence);
+                    if self.rollback_on_failure && own_fault && !*stop.borrow() {
+                        return self.take_back(outcome, stop).await;
+                    }
                     return Ok((conclude(env, self.change, &outcome), Some(outcome)));
                 }
             }
         }
+    }
+
+    /// Rolls back what has just failed, as was asked for.
+    async fn take_back(
+        self,
+        failed: Outcome,
+        stop: watch::Receiver<bool>,
+    ) -> Result<(Exit, Option<Outcome>), CliError> {
+        let env = self.env;
+        env.ui.err(&result_view::evidence(&failed, &env.screen()));
+        let Some(operation) = env.store.operation(&failed.operation_id).await? else {
+            return Err(EngineError::changed(self.session).into());
+        };
+        let change = self.change;
+        let back = go_back(self, &operation, stop).await?;
+        if back.state == OperationState::RolledBack {
+            env.ui.err(&result_view::failed_and_rolled_back(&failed, &back, &env.screen()));
+            return Ok((Exit::Failed, Some(back)));
+        }
+        Ok((conclude(env, change, &back), Some(back)))
     }
 
     /// Makes all pre-checks; problems are printed, all at once, and end the command.
@@ -178,10 +208,28 @@ pub async fn go_on(
     let Operating { env, session, contents, observer, change, .. } = operating;
     let options = options(change, stop, operating.manner);
     let outcome = watched(env, change, Events::channel(), async |events| {
-        carry_out(session, operation, lock, contents, observer, events, options).await
+        carry_out(session, operation, lock, Means { contents, observer, events, options }).await
     });
     let outcome = outcome.await.map_err(|error| unfinished(env, session, error))?;
     Ok(conclude(env, change, &outcome))
+}
+
+/// Takes back an operation that stopped half way.
+///
+/// # Errors
+/// Busy, or its end could not be written.
+pub async fn go_back(
+    operating: Operating<'_>,
+    operation: &StoredOperation,
+    stop: watch::Receiver<bool>,
+) -> Result<Outcome, CliError> {
+    let Operating { env, session, contents, observer, change, .. } = operating;
+    let options = options(change, stop, operation.operation.kubectl_vnf.manner.clone());
+    let (operation, lock) = resume(session, operation, &options, OperationState::RollingBack).await?;
+    let outcome = watched(env, change, Events::channel(), async |events| {
+        roll_back(session, operation, lock, Means { contents, observer, events, options }).await
+    });
+    outcome.await.map_err(|error| unfinished(env, session, error))
 }
 
 /// Runs something that sends events, and prints them as they come.
@@ -207,13 +255,10 @@ pub fn options(change: &Change, stop: watch::Receiver<bool>, manner: Manner) -> 
 /// An error after the first write: the operation stands unfinished, and there are ways out.
 fn unfinished(env: &Env, session: &Session, error: EngineError) -> CliError {
     let name = &session.instance().vnf_instance_name;
-    let verb = session.instance().open_operation().map_or(Verb::Update, |operation| operation.verb);
-    let mut error = CliError { exit: Exit::Unfinished, ..CliError::from(error) };
-    error.hints.push("The operation's end could not be written. Go on with one of these:".into());
-    for (command, what) in ways_out(verb, name, &env.screen()) {
-        error.hints.push(format!("  {command}   {what}"));
-    }
+    let error = CliError { exit: Exit::Unfinished, ..CliError::from(error) };
     error
+        .hint("The operation's end could not be written. See how it stands, and what it takes:")
+        .hint(format!("  {}", command_line(&env.screen(), "op show", &[name])))
 }
 
 /// Prints events as they come.
@@ -233,32 +278,19 @@ async fn print_events(
 }
 
 /// Prints the outcome and says how the process ends.
-fn conclude(env: &Env, change: &Change, outcome: &Outcome) -> Exit {
+pub fn conclude(env: &Env, change: &Change, outcome: &Outcome) -> Exit {
     let screen = env.screen();
-    if outcome.state == OperationState::Completed {
+    if outcome.state.is_final() {
         print(env, change.output, outcome, &outcome.name, |screen| result_view::done(outcome, screen));
         return Exit::Done;
     }
     if change.output == Some(Output::Json) || change.output == Some(Output::Yaml) {
         print(env, change.output, outcome, &outcome.name, |_| String::new());
     }
-    env.ui.err(&result_view::failed(outcome, &ways_out(outcome.verb, &outcome.name, &screen), &screen));
+    env.ui.err(&result_view::failed(outcome, &screen));
     // Only consequences and no cause: it was the user who stopped it.
     let own_fault = outcome.failures.iter().any(|failure| !failure.consequence);
     if own_fault { Exit::Unfinished } else { Exit::Interrupted }
-}
-
-/// What an operation in FAILED_TEMP takes: commands, and what each does.
-pub fn ways_out(verb: Verb, name: &str, screen: &Screen) -> Vec<(String, String)> {
-    let keep = match verb {
-        Verb::Instantiate => "keep what is there; terminate removes it",
-        Verb::Update => "keep it so, then update with a corrected package",
-        Verb::Heal | Verb::Terminate => "keep it so",
-    };
-    vec![
-        (command_line(screen, "op retry", &[name]), "finishes what is left, once the cause is mended".into()),
-        (command_line(screen, "op fail", &[name]), keep.into()),
-    ]
 }
 
 /// Prints a value to stdout: for a machine when asked for, else as the view renders it.

@@ -37,6 +37,9 @@ pub struct UpdateArgs {
     /// New name of the instance
     #[arg(long = "name", value_name = "NAME")]
     pub new_name: Option<String>,
+    /// Roll back if it fails (not if it is interrupted)
+    #[arg(long)]
+    pub rollback_on_failure: bool,
     /// Restart one workload after the other
     #[arg(long)]
     pub one_by_one: bool,
@@ -77,6 +80,7 @@ pub(crate) async fn run(global: &Global, args: UpdateArgs) -> Result<Exit, CliEr
         // Without a package, putting back what drifted is all that is asked for.
         overwrite_drift: args.overwrite_drift || prepared.restores(),
         manner: Manner { one_by_one: args.one_by_one, ..Manner::default() },
+        rollback_on_failure: args.rollback_on_failure,
     };
     let again = async |session: &Session| prepared.propose(&env, session);
     let (exit, _) = operating.run(proposal, again).await?;

@@ -156,6 +156,7 @@ fn ways(scope: &Scope) -> Vec<(String, &'static str)> {
         How::InPlace { refresh_mounts: true } => "in place, mounts refreshed",
         How::InPlace { refresh_mounts: false } => "in place",
         How::Recreate { .. } => "recreate",
+        How::Mark => "mark",
         How::Respawn => "respawn",
     };
     let mut ways: Vec<_> = scope.affected.iter().map(|entry| (entry.object.name.clone(), way(&entry.how))).collect();

@@ -254,6 +254,12 @@ impl Instance {
         }
     }
 
+    /// What the record is once an operation has been taken back: what it was, but for the operation itself.
+    pub fn roll_back(&mut self, operation: &Operation) {
+        self.follow(operation);
+        self.kubectl_vnf.incoming_package = None;
+    }
+
     /// Changes the record's own attributes.
     pub fn modify(&mut self, change: &RecordChange, now: Timestamp) {
         if let Some(name) = change.name.as_ref().filter(|name| **name != self.vnf_instance_name) {

@@ -81,10 +81,17 @@ pub(crate) fn read_config_map<T: DeserializeOwned, P: DeserializeOwned>(
         return Err(RecordError::Newer { name, found: u32::try_from(version).unwrap_or(u32::MAX) });
     }
     let value = serde_json::from_value(document).map_err(|e| damaged(format!("data.{key}: {e}")))?;
-    let packed =
-        object["binaryData"][packed_key].as_str().ok_or_else(|| damaged(format!("no binaryData.{packed_key}")))?;
-    let packed = unpack(packed).map_err(|e| damaged(format!("binaryData.{packed_key}: {e}")))?;
+    let packed = read_packed(object, packed_key)?.ok_or_else(|| damaged(format!("no binaryData.{packed_key}")))?;
     Ok((value, packed))
+}
+
+/// The packed part of a ConfigMap at `binaryData.<key>`, if it has one.
+pub(crate) fn read_packed<T: DeserializeOwned>(object: &Value, key: &str) -> Result<Option<T>, RecordError> {
+    let Some(packed) = object["binaryData"][key].as_str() else { return Ok(None) };
+    unpack(packed).map(Some).map_err(|error| RecordError::Damaged {
+        name: crate::object::text(object, "/metadata/name").unwrap_or("?").to_owned(),
+        why: format!("binaryData.{key}: {error}"),
+    })
 }
 
 #[cfg(test)]

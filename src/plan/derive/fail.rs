@@ -29,7 +29,7 @@ pub fn reached(
     let mut any = false;
     let mut objects = Vec::new();
     for state in &target.objects {
-        let reached = matches(state, contents, live);
+        let reached = is_at(state, contents, live);
         any |= reached && source.object(&state.reference) != Some(state);
         match source.object(&state.reference).filter(|_| !reached) {
             None => objects.push(state.clone()),
@@ -56,8 +56,8 @@ pub fn reached(
     })
 }
 
-/// Whether the live object is the target's. Without its content at hand it counts as the former one.
-fn matches(state: &ObjectState, contents: &Contents, live: &Live) -> bool {
+/// Whether the live object is what a revision says of it, its Pods included. Without its content at hand it is not.
+pub(super) fn is_at(state: &ObjectState, contents: &Contents, live: &Live) -> bool {
     let (Some(object), Ok(wanted)) = (live.get(&state.reference), contents.content(state)) else { return false };
     if is_config(&state.reference) {
         return changed_keys(object, &wanted).is_empty();

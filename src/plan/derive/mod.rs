@@ -3,4 +3,5 @@
 pub mod fail;
 pub mod heal;
 pub mod instantiate;
+pub mod rollback;
 pub mod update;
