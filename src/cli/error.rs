@@ -3,7 +3,7 @@
 //! Every error of the library becomes one [`CliError`] here: what failed and why, what to do next, and the exit code.
 
 use crate::cluster::ClusterError;
-use crate::cluster::store::StoreError;
+use crate::cluster::store::{Renamed, StoreError};
 use crate::engine::session::EngineError;
 use crate::object::mask::printable;
 use crate::package::PackageError;
@@ -129,10 +129,10 @@ impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Package(error) => error.into(),
-            StoreError::NotFound { name, namespace, renamed: Some((now, until)), .. } => {
-                let ago = age(until, jiff::Timestamp::now());
+            StoreError::NotFound { name, namespace, renamed: Some(Renamed { to, at, seen }), .. } => {
+                let ago = age(at, seen);
                 Self::new(format!(
-                    "no VNF instance {name:?} in namespace {namespace}; it was renamed to {now} {ago} ago"
+                    "no VNF instance {name:?} in namespace {namespace}; it was renamed to {to} {ago} ago"
                 ))
             }
             StoreError::NotFound { ref name, ref elsewhere, .. } => {
@@ -160,7 +160,7 @@ impl From<EngineError> for CliError {
             EngineError::Store(error) => error.into(),
             EngineError::Content(error) => error.into(),
             EngineError::Busy { ref name, ref holder } => {
-                let since = holder.since.map(|since| format!(", for {}", age(since, jiff::Timestamp::now())));
+                let since = holder.since.map(|since| format!(", for {}", age(since, holder.seen)));
                 let busy = Self::new(format!("{error}{}", since.unwrap_or_default()));
                 busy.hint(format!("Look at it: kubectl vnf op show {name}"))
             }

@@ -62,10 +62,7 @@ pub(crate) async fn run(global: &Global, args: ListArgs) -> Result<Exit, CliErro
     };
     // Only who finds an operation under way asks whether anybody is still at it.
     let under_way = records.iter().any(|record| annotation(record, column::OPERATION).ends_with(PROCESSING));
-    let alive = match namespace.filter(|_| under_way) {
-        Some(namespace) => lock::alive(&env.cluster, namespace).await,
-        None => None,
-    };
+    let alive = if under_way { lock::alive(&env.cluster, namespace).await } else { None };
     let operation = |record: &Value| {
         let text = column(record, column::OPERATION)?;
         let id = record["metadata"]["labels"][INSTANCE].as_str().unwrap_or("");

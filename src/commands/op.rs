@@ -4,7 +4,7 @@ use super::env::{Env, by};
 use super::operate::{Operating, conclude, go_back, go_on, options, print};
 use crate::cli::args::{Change, Global, Output, TableOutput};
 use crate::cli::error::{CliError, Exit};
-use crate::cli::signal::stop_requests;
+use crate::cli::signal::{acknowledge, stop_requests};
 use crate::cluster::store::StoredOperation;
 use crate::engine::lock;
 use crate::engine::operation::{Options, give_up, plan_items, resume, wait_out_lock, ways};
@@ -89,7 +89,7 @@ pub(crate) async fn list(global: &Global, args: ListArgs) -> Result<Exit, CliErr
     for error in &damaged {
         env.ui.err(&format!("! left out: {}\n", printable_line(&error.to_string())));
     }
-    let alive = lock::alive(&env.cluster, env.store.namespace()).await;
+    let alive = lock::alive(&env.cluster, Some(env.store.namespace())).await;
     match args.output {
         Some(TableOutput::Json | TableOutput::Yaml) => {
             let all: Vec<_> = operations.iter().map(|stored| &stored.operation).collect();
@@ -313,7 +313,8 @@ pub(crate) async fn retry(global: &Global, args: RetryArgs) -> Result<Exit, CliE
     if args.change.dry_run != crate::cli::args::DryRun::None {
         return Ok(Exit::Done);
     }
-    let stop = stop_requests(&env.ui);
+    let stop = stop_requests();
+    acknowledge(&env.ui, stop.clone());
     let manner = operation.operation.kubectl_vnf.manner.clone();
     let taking = options(&args.change, stop.clone(), manner.clone());
     let (operation, lock) = resume(&mut session, &operation, &taking, OperationState::Processing).await?;
@@ -387,9 +388,10 @@ pub(crate) async fn rollback(global: &Global, args: RollbackArgs) -> Result<Exit
     if args.change.dry_run != crate::cli::args::DryRun::None {
         return Ok(Exit::Done);
     }
+    let stop = stop_requests();
     if !args.change.yes && env.ui.interactive() {
         env.ui.err("\n");
-        match env.ui.ask(&plan_view::rollback_question(&sheet, to)).await {
+        match env.ui.ask(&plan_view::rollback_question(&sheet, to), stop.clone()).await {
             Some(true) => {}
             answer => {
                 env.ui.err(if answer.is_some() { "Nothing was changed.\n" } else { "\nNothing was changed.\n" });
@@ -397,7 +399,7 @@ pub(crate) async fn rollback(global: &Global, args: RollbackArgs) -> Result<Exit
             }
         }
     }
-    let stop = stop_requests(&env.ui);
+    acknowledge(&env.ui, stop.clone());
     let operating = Operating {
         env: &env,
         session: &mut session,

@@ -4,10 +4,11 @@ use super::env::{Env, by};
 use super::problems;
 use crate::cli::args::{Change, DryRun, Output, Progress};
 use crate::cli::error::{CliError, Exit};
-use crate::cli::signal::stop_requests;
+use crate::cli::signal::{acknowledge, stop_requests};
+use crate::cli::ui::Ui;
 use crate::cluster::store::StoredOperation;
 use crate::engine::events::Events;
-use crate::engine::lock::Lock;
+use crate::engine::lock::{Lock, LockError};
 use crate::engine::observe::Observer;
 use crate::engine::operation::{Begun, Means, Options, Proposal, begin, carry_out, plan_items, resume};
 use crate::engine::precheck::{self, Checked};
@@ -59,7 +60,7 @@ impl Operating<'_> {
     ) -> Result<(Exit, Option<Outcome>), CliError> {
         let env = self.env;
         let interactive = self.asks && !self.change.yes && env.ui.interactive();
-        // Only once there is something to stop: until then Ctrl-C simply ends the process.
+        // Until somebody is asked, or something is written, Ctrl-C simply ends the process.
         let mut stop = None;
         loop {
             let sheet = &proposal.sheet;
@@ -95,8 +96,9 @@ impl Operating<'_> {
                 ))
                 .hint("Overwrite them: --overwrite-drift, or answer the question on a terminal"));
             }
+            let stop = stop.get_or_insert_with(stop_requests).clone();
             if interactive {
-                match env.ui.ask(&plan_view::question(sheet)).await {
+                match env.ui.ask(&plan_view::question(sheet), stop.clone()).await {
                     Some(true) => {}
                     Some(false) => {
                         env.ui.err("Nothing was changed.\n");
@@ -108,10 +110,10 @@ impl Operating<'_> {
                     }
                 }
             }
+            let acknowledging = acknowledge(&env.ui, stop.clone());
             if !self.session.stored.exists() {
                 self.session.stored = env.store.create(self.session.stored.instance.clone()).await?;
             }
-            let stop = stop.get_or_insert_with(|| stop_requests(&env.ui)).clone();
             let options = options(self.change, stop, self.manner.clone());
             let (events, receiver) = Events::channel();
             let plan_again = async |session: &Session| again(session).await;
@@ -124,6 +126,7 @@ impl Operating<'_> {
                         ))
                         .hint("Run the command again to see the new plan"));
                     }
+                    acknowledging.abort();
                     env.ui.err("! the cluster has changed since this plan was shown. The new plan:\n\n");
                     proposal = *now;
                 }
@@ -239,7 +242,9 @@ async fn watched<T>(
     (events, receiver): (Events, mpsc::UnboundedReceiver<Event>),
     run: impl AsyncFnOnce(&Events) -> T,
 ) -> T {
-    let printer = tokio::spawn(print_events(env.ui.clone(), env.screen(), change.progress, receiver));
+    let (ui, screen, form) = (env.ui.clone(), env.screen(), change.progress);
+    // A thread of its own: a terminal that takes nothing (Ctrl-S, a pager) must not hold up the lock's renewal.
+    let printer = tokio::task::spawn_blocking(move || print_events(&ui, &screen, form, receiver));
     let result = run(&events).await;
     drop(events);
     // It ends with the last sender.
@@ -255,22 +260,22 @@ pub fn options(change: &Change, stop: watch::Receiver<bool>, manner: Manner) -> 
 /// An error after the first write: the operation stands unfinished, and there are ways out.
 fn unfinished(env: &Env, session: &Session, error: EngineError) -> CliError {
     let name = &session.instance().vnf_instance_name;
+    let lost = matches!(error, EngineError::Lock(LockError::Lost(_)));
     let error = CliError { exit: Exit::Unfinished, ..CliError::from(error) };
+    if lost {
+        // Whoever took over goes on with it.
+        return error.hint(format!("Look at it: {}", command_line(&env.screen(), "op show", &[name])));
+    }
     error
         .hint("The operation's end could not be written. See how it stands, and what it takes:")
         .hint(format!("  {}", command_line(&env.screen(), "op show", &[name])))
 }
 
 /// Prints events as they come.
-async fn print_events(
-    ui: crate::cli::ui::Ui,
-    screen: Screen,
-    form: Progress,
-    mut events: mpsc::UnboundedReceiver<Event>,
-) {
-    while let Some(event) = events.recv().await {
+fn print_events(ui: &Ui, screen: &Screen, form: Progress, mut events: mpsc::UnboundedReceiver<Event>) {
+    while let Some(event) = events.blocking_recv() {
         match form {
-            Progress::Auto | Progress::Plain => ui.err(&progress::line(&event, &screen)),
+            Progress::Auto | Progress::Plain => ui.err(&progress::line(&event, screen)),
             Progress::Json => ui.err(&format!("{}\n", serde_json::to_string(&event).unwrap_or_default())),
             Progress::None => {}
         }

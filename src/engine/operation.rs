@@ -179,7 +179,8 @@ fn changed_info(journal: &Journal) -> Option<Value> {
     (!info.is_empty()).then_some(Value::Object(info))
 }
 
-async fn acquire(session: &Session, options: &Options, purpose: &str) -> Result<Lock, EngineError> {
+/// Takes the lock; what the session writes from now on is written under it or not at all.
+async fn acquire(session: &mut Session, options: &Options, purpose: &str) -> Result<Lock, EngineError> {
     let instance = session.instance();
     let lock = Lock::acquire(
         &session.cluster,
@@ -189,11 +190,13 @@ async fn acquire(session: &Session, options: &Options, purpose: &str) -> Result<
         &options.by,
         purpose,
     );
-    lock.await.map_err(|error| match error {
+    let lock = lock.await.map_err(|error| match error {
         LockError::Busy(holder) => EngineError::Busy { name: instance.vnf_instance_name.clone(), holder },
         LockError::Cluster(error) => error.into(),
         other => EngineError::Lock(other),
-    })
+    })?;
+    lock.guard(session);
+    Ok(lock)
 }
 
 /// Takes the lock for an operation that stopped half way, and notes that it goes on: forward (PROCESSING) or back
