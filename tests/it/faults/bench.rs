@@ -1,10 +1,10 @@
 //! One case tried and judged, in a namespace that serves many.
 
-use super::case::{Case, Harm};
+use super::case::{Case, Harm, Way};
 use super::judge::{Records, Shape, differences, rewritten, settles};
 use super::story::{Args, Packages, Story};
 use crate::support::{Cluster, Namespace, Objects, Point, Proxy, Run};
-use std::collections::BTreeMap;
+use serde_json::json;
 use std::time::{Duration, Instant};
 
 /// How long the plugin waits for an answer: what is withheld is to be given up soon.
@@ -25,6 +25,8 @@ pub enum Went {
     Refused,
     /// It stood unfinished, and was retried.
     Retried,
+    /// It stood unfinished, and was rolled back.
+    RolledBack,
     /// It was killed before it had begun, and called again.
     CalledAgain,
     /// It was killed after it had ended.
@@ -39,6 +41,8 @@ pub struct Bench<'a> {
     proxy: Proxy,
     /// The namespace before the operation.
     before: Objects,
+    /// How it looks then, every time.
+    base: Shape,
 }
 
 /// What a clean run leaves: what every other run is measured by.
@@ -54,7 +58,42 @@ impl<'a> Bench<'a> {
             ns.vnf(&words(&args)).succeeds();
         }
         let before = ns.at_rest();
-        Self { story, packages, proxy: Proxy::start(cluster), ns, before }
+        let base = Shape::of(&before, &before);
+        Self { story, packages, proxy: Proxy::start(cluster), ns, before, base }
+    }
+
+    /// The operation without a fault.
+    pub fn clean(&mut self) -> Clean {
+        self.run(&self.story.operation(self.packages), None).succeeds();
+        let mut points = self.proxy.seen();
+        points.sort();
+        let shape = Shape::of(&self.before, &self.ns.at_rest());
+        self.reset();
+        Clean { points, shape }
+    }
+
+    /// Tries one case. At the end the namespace is as before.
+    pub fn try_one(&mut self, case: &Case, clean: &Clean) -> Went {
+        let operation = self.story.operation(self.packages);
+        let run = self.run(&operation, Some((&case.point, case.harm)));
+        let hit = self.proxy.was_hit();
+        let went = match (run.code, case.harm) {
+            (Some(0), _) => {
+                self.assert_reached(&run, clean);
+                if hit { Went::Borne } else { Went::Unreached }
+            }
+            _ if !hit => panic!("it failed although its point was not reached\n{run}"),
+            (Some(1), Harm::Request(_)) => {
+                self.assert_unwritten(&run);
+                self.assert_shape(&run, |_, shape| differences(&self.base.content, &shape.content));
+                return Went::Refused;
+            }
+            (Some(3), Harm::Request(_)) => self.go_on(case.way, &run, clean),
+            (None, Harm::Kill(_)) => self.pick_up(case.way, &run, clean),
+            _ => panic!("no such end was expected\n{run}"),
+        };
+        self.reset();
+        went
     }
 
     /// Runs the plugin behind the proxy.
@@ -72,117 +111,114 @@ impl<'a> Bench<'a> {
         run
     }
 
-    /// The operation without a fault.
-    pub fn clean(&self) -> Clean {
-        self.run(&self.story.operation(self.packages), None).succeeds();
-        let mut points = self.proxy.seen();
-        points.sort();
-        let now = self.ns.at_rest();
-        Clean { points, shape: Shape::of(&self.before, &now) }
-    }
-
-    /// Brings the namespace back to where it was.
-    pub fn reset(&mut self) {
-        if let Some(args) = self.story.way_back(self.packages) {
-            self.ns.vnf(&words(&args)).succeeds();
+    /// Goes on after the plugin was killed.
+    fn pick_up(&self, way: Way, killed: &Run, clean: &Clean) -> Went {
+        // In place of the 15 seconds after which nobody heeds it any more.
+        self.ns.kubectl(&["delete", "leases", "--all"]).succeeds();
+        let now = self.ns.objects();
+        let records = Records::of(&now);
+        let is_new = records.last().is_some_and(|last| !self.before.has(&last));
+        match records.last_state().as_deref().filter(|_| is_new) {
+            Some("COMPLETED") => {
+                // Only the record may still have to be told, which the next command does.
+                self.assert_shape(killed, |_, shape| {
+                    let mut lines = differences(&clean.shape.of_the_vnf(), &shape.of_the_vnf());
+                    lines.extend(differences(&clean.shape.lives, &shape.lives));
+                    lines
+                });
+                let [_, name] = self.story.names();
+                let shown = self.ns.vnf(&["show", name]);
+                assert!(shown.code == Some(0), "{shown}\n--- after\n{killed}");
+                Went::Ended
+            }
+            Some(_) => self.go_on(way, killed, clean),
+            None => {
+                self.assert_unwritten(killed);
+                let again = self.run(&self.story.operation(self.packages), None);
+                assert!(again.code == Some(0), "called again it fails\n{again}\n--- after\n{killed}");
+                self.assert_reached(&again, clean);
+                Went::CalledAgain
+            }
         }
-        self.before = self.ns.at_rest();
     }
 
-    /// Tries one case. At the end the namespace is as before.
-    pub fn try_one(&mut self, case: &Case, clean: &Clean) -> Went {
-        let operation = self.story.operation(self.packages);
-        let run = self.run(&operation, Some((&case.point, case.harm)));
-        eprintln!("{}\n", run);
-        let hit = self.proxy.was_hit();
-        let went = match (run.code, case.harm) {
-            (Some(0), _) => {
-                self.assert_target(&run, clean);
-                if hit { Went::Borne } else { Went::Unreached }
-            }
-            _ if !hit => panic!("it failed although its point was not reached\n{run}"),
-            (Some(1), Harm::Request(_)) => {
-                self.assert_as_before(&run, &["operations", "record", "left behind"]);
-                return Went::Refused;
-            }
-            (Some(3), Harm::Request(_)) => {
-                self.retry(&run, clean);
-                Went::Retried
-            }
-            (None, Harm::Kill(_)) => {
-                // In place of the 15 seconds after which nobody heeds it any more.
-                self.ns.kubectl(&["delete", "leases", "--all"]).succeeds();
-                match Records::of(&self.ns.objects()).last_state().as_deref() {
-                    Some("PROCESSING" | "STARTING" | "FAILED_TEMP") => {
-                        self.retry(&run, clean);
-                        Went::Retried
-                    }
-                    _ if self.has_ended() => {
-                        let names = self.story.names();
-                        let again = self.ns.vnf(&["op", "retry", names[1]]);
-                        assert!(again.code == Some(1), "{again}\n--- after\n{run}");
-                        Went::Ended
-                    }
-                    _ => {
-                        self.assert_as_before(&run, &[]);
-                        let again = self.run(&operation, None);
-                        assert!(again.code == Some(0), "called again it fails\n{again}\n--- after\n{run}");
-                        self.assert_target(&again, clean);
-                        Went::CalledAgain
-                    }
-                }
-            }
-            _ => panic!("no such end was expected\n{run}"),
+    /// Takes a way out of an operation that stands unfinished.
+    fn go_on(&self, way: Way, after: &Run, clean: &Clean) -> Went {
+        let [name, _] = self.story.names();
+        let (verb, went) = match way {
+            Way::Forward => ("retry", Went::Retried),
+            Way::Back => ("rollback", Went::RolledBack),
         };
-        self.reset();
+        let run = self.run(&["op", verb, name, "--yes"].map(ToOwned::to_owned).to_vec(), None);
+        assert!(run.code == Some(0), "the {verb} fails\n{run}\n--- after\n{after}");
+        match way {
+            Way::Forward => self.assert_reached(&run, clean),
+            Way::Back => self.assert_taken_back(&run, clean),
+        }
         went
     }
 
-    /// Whether the last operation is a new one, and COMPLETED.
-    fn has_ended(&self) -> bool {
-        let now = self.ns.objects();
-        let last = Records::of(&now).last();
-        last.is_some_and(|last| !self.before.has(&last))
-            && Records::of(&now).last_state().as_deref() == Some("COMPLETED")
-    }
-
-    fn retry(&self, after: &Run, clean: &Clean) {
-        let [old, _] = self.story.names();
-        let retry = self.run(&["op", "retry", old].map(ToOwned::to_owned).to_vec(), None);
-        assert!(retry.code == Some(0), "the retry fails\n{retry}\n--- after\n{after}");
-        self.assert_target(&retry, clean);
-    }
-
-    fn assert_target(&self, run: &Run, clean: &Clean) {
-        let result = settles(&self.ns, REST, |now| {
-            let shape = Shape::of(&self.before, now);
+    /// The cluster is as after the clean run, and nothing was done twice.
+    fn assert_reached(&self, run: &Run, clean: &Clean) {
+        self.assert_shape(run, |_, shape| {
             let mut lines = differences(&clean.shape.content, &shape.content);
             lines.extend(differences(&clean.shape.lives, &shape.lives));
             lines
         });
-        if let Err(lines) = result {
-            panic!("the cluster is not as after a clean run:\n  {}\n{run}", lines.join("\n  "));
-        }
     }
 
-    /// Nothing of the VNF was written; of the plugin's own objects those in `too` are as before as well.
-    fn assert_as_before(&self, run: &Run, too: &[&str]) {
-        let expected = Shape::of(&self.before, &self.before);
-        let result = settles(&self.ns, Duration::from_secs(2), |now| {
-            let shape = Shape::of(&self.before, now);
-            let mut lines = differences(&expected.lives, &shape.lives);
-            let compared = |map: &BTreeMap<String, serde_json::Value>| -> BTreeMap<_, _> {
-                let own = ["operations", "record", "left behind"];
-                let kept = |name: &str| !own.contains(&name) || too.contains(&name);
-                map.iter().filter(|(name, _)| kept(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
-            };
-            lines.extend(differences(&compared(&expected.content), &compared(&shape.content)));
+    /// The cluster is as before the operation, and what it does not touch is untouched.
+    fn assert_taken_back(&self, run: &Run, clean: &Clean) {
+        self.assert_shape(run, |_, shape| {
+            let mut lines = differences(&self.base.of_the_vnf(), &shape.of_the_vnf());
+            let untouched = clean.shape.untouched();
+            let lives = shape.lives.iter().filter(|(name, _)| untouched.contains_key(*name));
+            lines.extend(differences(&untouched, &lives.map(|(name, life)| (name.clone(), life.clone())).collect()));
+            let own = |name: &str| shape.content.get(name).cloned().unwrap_or_default();
+            let ended = own("operations").as_array().cloned().unwrap_or_default();
+            if !ended.iter().all(|operation| operation.as_str().is_some_and(|text| text.ends_with(" ROLLED_BACK"))) {
+                lines.push(format!("operations: {ended:?}"));
+            }
+            if own("left behind") != json!([]) {
+                lines.push(format!("left behind: {}", own("left behind")));
+            }
+            let record = self.base.content.get("record").cloned();
+            // Of an instantiation the record stays, NOT_INSTANTIATED.
+            if record.as_ref().is_some_and(|record| *record != own("record"))
+                || record.is_none() && own("record")["instantiationState"] != "NOT_INSTANTIATED"
+            {
+                lines.push(format!("record: {:#}\nexpected {record:#?}", own("record")));
+            }
+            lines
+        });
+    }
+
+    /// Nothing of the VNF was written.
+    fn assert_unwritten(&self, run: &Run) {
+        self.assert_shape(run, |now, shape| {
+            let mut lines = differences(&self.base.of_the_vnf(), &shape.of_the_vnf());
+            lines.extend(differences(&self.base.lives, &shape.lives));
             lines.extend(rewritten(&self.before, now).into_iter().map(|name| format!("{name} was written")));
             lines
         });
+    }
+
+    fn assert_shape(&self, run: &Run, wrong: impl Fn(&Objects, &Shape) -> Vec<String>) {
+        let result = settles(&self.ns, REST, |now| wrong(now, &Shape::of(&self.before, now)));
         if let Err(lines) = result {
-            panic!("something was written:\n  {}\n{run}", lines.join("\n  "));
+            panic!("the cluster is not as it should be:\n  {}\n{run}", lines.join("\n  "));
         }
+    }
+
+    /// Brings the namespace back to where it was.
+    fn reset(&mut self) {
+        let now = self.ns.objects();
+        let id = Records::of(&now).id().unwrap_or_default().to_owned();
+        for args in self.story.way_back(&id, self.packages) {
+            self.ns.vnf(&words(&args)).succeeds();
+        }
+        let base = settles(&self.ns, REST, |now| differences(&self.base.content, &Shape::of(now, now).content));
+        self.before = base.unwrap_or_else(|lines| panic!("the way back leads elsewhere:\n  {}", lines.join("\n  ")));
     }
 }
 

@@ -52,10 +52,21 @@ pub struct Case {
     pub story: Story,
     pub point: Point,
     pub harm: Harm,
+    pub way: Way,
+}
+
+/// The way out of an operation that stands unfinished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// `op retry`.
+    Forward,
+    /// `op rollback`.
+    Back,
 }
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}", self.story.name(), self.point, self.harm)
+        let way = if self.way == Way::Back { "/rollback" } else { "" };
+        write!(f, "{}/{}/{}{way}", self.story.name(), self.point, self.harm)
     }
 }

@@ -60,14 +60,21 @@ impl Shape {
         Self { content, lives }
     }
 
-    /// Names of what nothing has happened to.
-    pub fn untouched(&self) -> impl Iterator<Item = &str> {
-        let same = json!({"same": true, "written": 0, "restarts": 0});
-        self.lives
-            .iter()
-            .filter(move |(_, life)| **life == same || **life == json!([same]))
-            .map(|(name, _)| name.as_str())
+    /// What there is besides the plugin's own objects.
+    pub fn of_the_vnf(&self) -> BTreeMap<String, Value> {
+        let own = ["operations", "record", "left behind"];
+        self.content.iter().filter(|(name, _)| !own.contains(&name.as_str())).map(cloned).collect()
     }
+
+    /// The lives of what nothing has happened to.
+    pub fn untouched(&self) -> BTreeMap<String, Value> {
+        let same = json!({"same": true, "written": 0, "restarts": 0});
+        self.lives.iter().filter(|(_, life)| **life == same || **life == json!([same])).map(cloned).collect()
+    }
+}
+
+fn cloned((name, value): (&String, &Value)) -> (String, Value) {
+    (name.clone(), value.clone())
 }
 
 /// Every difference, a line each.
@@ -134,6 +141,11 @@ impl<'a> Records<'a> {
 
     fn operations(&self) -> impl Iterator<Item = &'a Object> {
         self.all.of_kind("ConfigMap").filter(|map| map.is_record("operation"))
+    }
+
+    /// The instance's id.
+    pub fn id(&self) -> Option<&'a str> {
+        Some(self.instance?.text(INSTANCE))
     }
 
     /// `ConfigMap/NAME` of the operation that the record calls the last one, if it was ever written.

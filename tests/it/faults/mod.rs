@@ -6,7 +6,8 @@
 //! - exit code 0, and the cluster is exactly as after the clean run;
 //! - exit code 1, and nothing of the VNF or its records was written;
 //! - exit code 3, or killed: the operation stands unfinished, `op retry` ends it, and the cluster is exactly as after
-//!   the clean run. Killed before the operation was written, the same command does it again.
+//!   the clean run; and in a second try `op rollback` takes it back, and the cluster is exactly as before. Killed before
+//!   the operation was written, the same command does it again.
 //!
 //! Exactly: the same objects with the same content, everything written and restarted as often as in the clean run, Pods
 //! that the operation does not touch with the same UID, start time and restarts, and nothing left behind.
@@ -21,7 +22,7 @@ mod story;
 
 use crate::support::{Cluster, cluster};
 use bench::{Bench, Clean, Went};
-use case::{Case, Harm};
+use case::{Case, Harm, Way};
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
@@ -72,11 +73,12 @@ fn try_all(story: Story) {
     let packages = Packages::write();
     let mut first = Bench::new(cluster, story, &packages);
     let clean = first.clean();
-    first.reset();
     let all: Vec<Case> = clean
         .points
         .iter()
-        .flat_map(|point| Harm::at(point).into_iter().map(|harm| Case { story, point: point.clone(), harm }))
+        .flat_map(|point| {
+            Harm::at(point).into_iter().map(|harm| Case { story, point: point.clone(), harm, way: Way::Forward })
+        })
         .collect();
     let count = all.len();
     let chosen = choose(all, &wanted);
@@ -114,6 +116,9 @@ impl Series<'_> {
                 Ok(went) => eprintln!("{case}: {went:?} in {took:.1?}"),
                 Err(why) => eprintln!("{case}: WRONG after {took:.1?}: {why}\nTry it again: VNF_FAULTS=\"{case}\"\n"),
             }
+            if matches!(result, Ok(Went::Retried)) && self.story.can_be_taken_back() {
+                self.queue.lock().expect("nobody dies with it").push_front(Case { way: Way::Back, ..case.clone() });
+            }
             self.ends.lock().expect("nobody dies with it").push((case, result));
         }
     }
@@ -144,6 +149,10 @@ fn choose(all: Vec<Case>, wanted: &str) -> Vec<Case> {
             let count = all.len();
             (0..SAMPLE.min(count)).map(|number| all[(number * 2 + 1) * count / (SAMPLE * 2)].clone()).collect()
         }
-        prefix => all.into_iter().filter(|case| case.to_string().starts_with(prefix)).collect(),
+        // A rollback is tried after the retry of the same case.
+        prefix => {
+            let prefix = prefix.trim_end_matches("/rollback");
+            all.into_iter().filter(|case| case.to_string().starts_with(prefix)).collect()
+        }
     }
 }

@@ -91,13 +91,21 @@ impl Story {
         }
     }
 
-    /// From after the operation back to before it.
-    pub fn way_back(self, packages: &Packages) -> Option<Args> {
+    /// Whether the operation can be rolled back once it has stopped half way.
+    pub fn can_be_taken_back(self) -> bool {
+        self != Self::Heal
+    }
+
+    /// From after the operation back to before it, for the instance of this id.
+    pub fn way_back(self, id: &str, packages: &Packages) -> Vec<Args> {
+        let away = args(&["terminate", id, "--delete", "--force", "--yes"]);
         match self {
-            Self::Update => Some(args(&["update", AFTER, "--package", &shipped("before"), "--name", BEFORE])),
-            Self::Config => Some(args(&["update", "small", "--package", &packages.old.path()])),
-            Self::Heal => None,
-            Self::Instantiate => Some(args(&["terminate", "small", "--delete", "--force", "--yes"])),
+            // The kubelet restarts a container that was restarted before only after a while, and longer each time: an
+            // instance serves once.
+            Self::Update => std::iter::once(away).chain(self.lead_up(packages)).collect(),
+            Self::Config => vec![args(&["update", id, "--package", &packages.old.path()])],
+            Self::Heal => Vec::new(),
+            Self::Instantiate => vec![away],
         }
     }
 }
