@@ -12,7 +12,7 @@ use super::verbs::{DeleteHow, Propagation, Run};
 use super::{Cluster, ClusterError};
 use crate::object::{ObjectRef, text, uid};
 use crate::package::PackageError;
-use crate::record::instance::{FormerName, owner_reference};
+use crate::record::instance::{FormerName, InstantiationState, owner_reference};
 use crate::record::names::{self, MANAGED_BY, MANAGER, RECORD, column};
 use crate::record::{Instance, RecordError};
 use futures::future::try_join_all;
@@ -228,7 +228,16 @@ impl Store {
         if self.by_name(&instance.vnf_instance_name).await?.is_some() {
             return Err(self.taken(&instance.vnf_instance_name));
         }
-        let object = self.create_once(&instance.to_config_map(&self.namespace, None)).await?;
+        self.remove_unclaimed(&instance.vnf_instance_name).await?;
+        let wanted = instance.to_config_map(&self.namespace, None);
+        let object = match self.create_once(&wanted).await {
+            Ok(object) => object,
+            Err(error) => {
+                // The server may have done it all the same; its name was made at random, so that it is ours.
+                let _ = self.delete_object(&wanted).await;
+                return Err(error);
+            }
+        };
         let stored = Stored { instance, object };
         if let Err(error) = self.claim(&stored, &stored.instance.vnf_instance_name).await {
             // The record is ours alone: nobody could find it without its name.
@@ -236,6 +245,19 @@ impl Store {
             return Err(error);
         }
         Ok(stored)
+    }
+
+    /// Removes records of this name that nobody has claimed it for and nothing was ever done with: a process died
+    /// between the two.
+    async fn remove_unclaimed(&self, name: &str) -> Result<(), StoreError> {
+        let state = InstantiationState::NotInstantiated.to_string();
+        let begun = |record: &Value| {
+            annotation(record, column::STATE) != state || !annotation(record, column::OPERATION).is_empty()
+        };
+        let records = self.records().await?;
+        let unclaimed = records.iter().filter(|record| annotation(record, column::NAME) == name && !begun(record));
+        try_join_all(unclaimed.map(|record| self.delete_object(record))).await?;
+        Ok(())
     }
 
     /// Creates an object whose name was made at random: one that is there already is ours, made by a try whose answer
@@ -379,7 +401,7 @@ impl Store {
     async fn delete_object(&self, object: &Value) -> Result<(), StoreError> {
         let Some(reference) = ObjectRef::of(object) else { return Ok(()) };
         let how = DeleteHow {
-            uid: Some(uid(object).to_owned()),
+            uid: Some(uid(object).to_owned()).filter(|uid| !uid.is_empty()),
             propagation: Propagation::Background,
             ..DeleteHow::default()
         };

@@ -192,7 +192,13 @@ impl Lock {
                         }
                     }
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    if error.is_transient() && !error.is_unsent() {
+                        // The server may have done it all the same, and nobody would hold what nobody could take.
+                        give_back(cluster, &reference, &lease).await;
+                    }
+                    return Err(error.into());
+                }
             };
             lease = written;
             return Ok(Self::held(cluster.clone(), reference, lease, renewed));
@@ -262,25 +268,30 @@ impl Lock {
         if self.shared.lost.borrow().is_some() {
             return;
         }
-        let cluster = &self.shared.cluster;
-        let mut lease = state.lease.clone();
-        // Twice: a renewal whose answer got lost has moved the version, and the Lease is still ours.
-        for _ in 0..2 {
-            let how = DeleteHow {
-                uid: Some(uid(&lease).to_owned()),
-                resource_version: text(&lease, "/metadata/resourceVersion").map(ToOwned::to_owned),
-                ..DeleteHow::default()
-            };
-            match cluster.delete(&self.shared.reference, &how).await {
-                Err(error) if error.is_conflict() => {}
-                // When this fails the Lease runs out by itself.
-                _ => return,
-            }
-            match cluster.get(&self.shared.reference).await {
-                Ok(Some(now)) if token(&now) == token(&lease) => lease = now,
-                _ => return,
-            }
+        let (cluster, reference) = (&self.shared.cluster, &self.shared.reference);
+        // When this fails the Lease runs out by itself.
+        if delete(cluster, reference, &state.lease).await.is_err_and(|error| error.is_conflict()) {
+            give_back(cluster, reference, &state.lease).await;
         }
+    }
+}
+
+/// Deletes a Lease in this version.
+async fn delete(cluster: &Cluster, reference: &ObjectRef, lease: &Value) -> Result<bool, ClusterError> {
+    let how = DeleteHow {
+        uid: Some(uid(lease).to_owned()),
+        resource_version: text(lease, "/metadata/resourceVersion").map(ToOwned::to_owned),
+        ..DeleteHow::default()
+    };
+    cluster.delete(reference, &how).await
+}
+
+/// Deletes a Lease, if it is ours, in whatever version it is: an answer that got lost may have told of another one.
+async fn give_back(cluster: &Cluster, reference: &ObjectRef, ours: &Value) {
+    if let Ok(Some(now)) = cluster.get(reference).await
+        && token(&now) == token(ours)
+    {
+        let _ = delete(cluster, reference, &now).await;
     }
 }
 

@@ -30,7 +30,7 @@ use std::time::Instant;
 use story::{Packages, Story};
 
 /// So many cases of each operation are tried unless more are asked for.
-const SAMPLE: usize = 6;
+const SAMPLE: usize = 5;
 
 #[test]
 fn whatever_befalls_the_samples_update_it_is_finished_exactly() {
@@ -141,18 +141,21 @@ impl Series<'_> {
     }
 }
 
-/// The cases that `wanted` names; a sample, spread over all points and faults, if it names none.
-fn choose(all: Vec<Case>, wanted: &str) -> Vec<Case> {
+/// The cases that `wanted` names; a sample, if it names none. Those of one point are far from each other, so that few
+/// cases, or a run that is cut short, have seen something of everything.
+fn choose(mut all: Vec<Case>, wanted: &str) -> Vec<Case> {
+    // The golden section spreads any number of steps evenly.
+    let place = |index: usize| (index as f64 * 0.618_033_988_749_895).fract();
+    let mut placed: Vec<_> = all.drain(..).enumerate().map(|(index, case)| (place(index), case)).collect();
+    placed.sort_by(|(left, _), (right, _)| left.total_cmp(right));
+    let spread = placed.into_iter().map(|(_, case)| case);
     match wanted {
-        "all" => all,
-        "" => {
-            let count = all.len();
-            (0..SAMPLE.min(count)).map(|number| all[(number * 2 + 1) * count / (SAMPLE * 2)].clone()).collect()
-        }
+        "all" => spread.collect(),
+        "" => spread.take(SAMPLE).collect(),
         // A rollback is tried after the retry of the same case.
         prefix => {
             let prefix = prefix.trim_end_matches("/rollback");
-            all.into_iter().filter(|case| case.to_string().starts_with(prefix)).collect()
+            spread.filter(|case| case.to_string().starts_with(prefix)).collect()
         }
     }
 }
