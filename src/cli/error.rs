@@ -8,7 +8,7 @@ use crate::engine::session::EngineError;
 use crate::object::mask::printable;
 use crate::package::PackageError;
 use crate::plan::ContentError;
-use crate::record::names;
+use crate::record::{RecordError, names};
 use crate::view::tables::age;
 use owo_colors::OwoColorize as _;
 use std::fmt::Display;
@@ -129,6 +129,19 @@ impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Package(error) => error.into(),
+            StoreError::Record(RecordError::Newer { .. }) => {
+                Self::new(error).hint("Use that version of kubectl-vnf, or a newer one; nothing was written")
+            }
+            StoreError::Record(RecordError::Damaged { instance: Some(ref id), .. }) => {
+                let hint = format!("Remove what carries the instance's label: kubectl vnf terminate {id} --by-label");
+                Self::new(&error).hint(hint)
+            }
+            StoreError::DamagedPackage { .. } => Self::new(error)
+                .hint("Store it anew: kubectl vnf update NAME --package PATH, with the file of that package")
+                .hint("Until then list, show, op and terminate work, and what needs the package does not"),
+            StoreError::Denied { .. } => {
+                Self::new(error).hint("All rights that kubectl-vnf needs are in the Role of its README")
+            }
             StoreError::NotFound { name, namespace, renamed: Some(Renamed { to, at, seen }), .. } => {
                 let ago = age(at, seen);
                 Self::new(format!(

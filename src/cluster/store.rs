@@ -34,16 +34,24 @@ pub enum StoreError {
     /// A stored package does not open.
     #[error(transparent)]
     Package(#[from] PackageError),
+    /// The user lacks a right.
+    #[error("{error}\nIt is needed {purpose}")]
+    Denied {
+        /// The API server.
+        error: ClusterError,
+        /// `to read ...`.
+        purpose: &'static str,
+    },
     /// Parts of a stored package are missing or not what was stored.
-    #[error(
-        "the package sha256:{digest} in namespace {namespace} is damaged: {why}\nRun the command again with --package and the package's file: that stores it anew"
-    )]
+    #[error("the package sha256:{digest} in namespace {namespace} is damaged: Secret {secret} {why}")]
     DamagedPackage {
         /// Digest of the package.
         digest: String,
         /// Where.
         namespace: String,
-        /// What is wrong.
+        /// The part.
+        secret: String,
+        /// What is wrong with it.
         why: String,
     },
     /// No such instance.
@@ -81,6 +89,20 @@ pub enum StoreError {
         name: String,
     },
 }
+
+impl StoreError {
+    /// Says what a right that the user lacks is needed for.
+    pub fn needed(purpose: &'static str) -> impl Fn(ClusterError) -> Self {
+        move |error| {
+            if error.is_not_allowed() { Self::Denied { error, purpose } } else { Self::Cluster(error) }
+        }
+    }
+}
+
+/// What a record is read for.
+const READ: &str = "to read the records of VNF instances, which are ConfigMaps";
+/// What a record is written for.
+const WRITE: &str = "to write the records of VNF instances, which are ConfigMaps";
 
 /// What became of an instance that had another name.
 #[derive(Clone, Debug)]
@@ -172,8 +194,9 @@ impl Store {
     /// # Errors
     /// The API server's, or a damaged record.
     pub async fn by_name(&self, name: &str) -> Result<Option<Stored>, StoreError> {
-        let claim = self.cluster.get(&names::config_map(&self.namespace, &names::claim(name))).await?;
-        let Some(id) = claim.as_ref().and_then(|claim| text(claim, "/data/vnfInstanceId")) else { return Ok(None) };
+        let claim = self.cluster.get(&names::config_map(&self.namespace, &names::claim(name))).await;
+        let claim = claim.map_err(StoreError::needed(READ))?;
+        let Some(id) = claim.as_ref().and_then(holder) else { return Ok(None) };
         let bears =
             |stored: &Stored| stored.instance.vnf_instance_name == name || stored.instance.open_operation().is_some();
         // A claim outlives a rename for a moment: only the record says what the instance is called. While an operation
@@ -185,8 +208,8 @@ impl Store {
         if uuid::Uuid::try_parse(id).is_err() {
             return Ok(None);
         }
-        let object = self.cluster.get(&names::config_map(&self.namespace, &names::instance(id))).await?;
-        object.map(Stored::read).transpose()
+        let object = self.cluster.get(&names::config_map(&self.namespace, &names::instance(id))).await;
+        object.map_err(StoreError::needed(READ))?.map(Stored::read).transpose()
     }
 
     /// Metadata of all instance records in the namespace.
@@ -194,7 +217,7 @@ impl Store {
     /// # Errors
     /// The API server's.
     pub async fn records(&self) -> Result<Vec<Value>, StoreError> {
-        Ok(list_records(&self.cluster, Some(&self.namespace)).await?)
+        list_records(&self.cluster, Some(&self.namespace)).await
     }
 
     async fn not_found(&self, name: &str, records: &[Value]) -> StoreError {
@@ -272,7 +295,7 @@ impl Store {
                         return Ok(found);
                     }
                 }
-                (answer, _) => return Ok(answer?),
+                (answer, _) => return answer.map_err(StoreError::needed(WRITE)),
             }
         }
     }
@@ -304,16 +327,21 @@ impl Store {
             match self.cluster.create(&claim, Run::Real).await {
                 Ok(_) => return Ok(()),
                 Err(error) if error.is_already_exists() => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(StoreError::needed(WRITE)(error)),
             }
             let Some(existing) = self.cluster.get(&reference).await? else { continue };
-            let holder = text(&existing, "/data/vnfInstanceId").unwrap_or("");
+            let holder = holder(&existing).unwrap_or("");
             if holder == stored.instance.id {
                 return Ok(());
             }
-            let held = match self.by_id(holder).await? {
-                Some(other) => other.instance.vnf_instance_name == name || other.instance.open_operation().is_some(),
-                None => false,
+            let held = match self.by_id(holder).await {
+                Ok(Some(other)) => {
+                    other.instance.vnf_instance_name == name || other.instance.open_operation().is_some()
+                }
+                Ok(None) => false,
+                // It cannot be read, but it is there.
+                Err(StoreError::Record(_)) => true,
+                Err(error) => return Err(error),
             };
             if held {
                 return Err(self.taken(name));
@@ -337,7 +365,7 @@ impl Store {
                     return Ok(());
                 }
                 Err(error) if error.is_conflict() => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(StoreError::needed(WRITE)(error)),
             }
             let Some(found) = self.cluster.get(&record).await? else { break };
             let same = |part: &str| found[part] == wanted[part];
@@ -384,7 +412,7 @@ impl Store {
             Err(error) if error.is_conflict() => {
                 return Err(StoreError::Conflict { name: stored.instance.vnf_instance_name.clone() });
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(StoreError::needed("to remove the record of a VNF instance, a ConfigMap")(error)),
         }
         // Garbage collection would take the dependents too, but only some time after the command has said "deleted".
         let selector = format!("{},{RECORD} in (operation, name)", names::instance_selector(&stored.instance.id));
@@ -418,9 +446,15 @@ impl Store {
 ///
 /// # Errors
 /// The API server's.
-pub async fn list_records(cluster: &Cluster, namespace: Option<&str>) -> Result<Vec<Value>, ClusterError> {
+pub async fn list_records(cluster: &Cluster, namespace: Option<&str>) -> Result<Vec<Value>, StoreError> {
     let selector = format!("{RECORD}=instance");
-    Ok(cluster.list_metadata("v1", "ConfigMap", namespace, &selector).await?.items)
+    let listing = cluster.list_metadata("v1", "ConfigMap", namespace, &selector).await;
+    Ok(listing.map_err(StoreError::needed(READ))?.items)
+}
+
+/// The instance that a claim of a name is for; its label says the same.
+fn holder(claim: &Value) -> Option<&str> {
+    text(claim, "/data/vnfInstanceId").or_else(|| claim["metadata"]["labels"][names::INSTANCE].as_str())
 }
 
 /// An annotation of a record, `""` when it has none.

@@ -262,13 +262,14 @@ fn unfinished(env: &Env, session: &Session, error: EngineError) -> CliError {
     let name = &session.instance().vnf_instance_name;
     let lost = matches!(error, EngineError::Lock(LockError::Lost(_)));
     let error = CliError { exit: Exit::Unfinished, ..CliError::from(error) };
+    let show = command_line(&env.screen(), "op show", &[name]);
     if lost {
         // Whoever took over goes on with it.
-        return error.hint(format!("Look at it: {}", command_line(&env.screen(), "op show", &[name])));
+        return error.hint(format!("Look at it: {show}"));
     }
     error
         .hint("The operation's end could not be written. See how it stands, and what it takes:")
-        .hint(format!("  {}", command_line(&env.screen(), "op show", &[name])))
+        .hint(format!("  {show}"))
 }
 
 /// Prints events as they come.

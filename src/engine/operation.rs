@@ -159,7 +159,7 @@ async fn write_operation(
     session.store.save(&mut session.stored).await?;
     if abandoned {
         // A process died before it had written its operation: nothing else tells of the package that it brought.
-        tidy(session, &before).await;
+        let _ = drop_packages(session, &before).await;
     }
     if let Some(package) = incoming.and_then(|digest| contents.package(&digest)) {
         session.store.put_package(package).await?;
@@ -215,7 +215,7 @@ async fn acquire(session: &mut Session, options: &Options, purpose: &str) -> Res
     );
     let lock = lock.await.map_err(|error| match error {
         LockError::Busy(holder) => EngineError::Busy { name: instance.vnf_instance_name.clone(), holder },
-        LockError::Cluster(error) => error.into(),
+        LockError::Cluster(error) => StoreError::needed("to lock the VNF instance, with a Lease")(error).into(),
         other => EngineError::Lock(other),
     })?;
     lock.guard(session);
@@ -525,11 +525,15 @@ async fn update_record(session: &mut Session, change: impl Fn(&mut Instance)) ->
 
 /// Removes what the record no longer refers to. What cannot be removed now is removed another time.
 async fn tidy(session: &Session, before: &BTreeSet<String>) {
-    let now = session.instance().packages();
-    let dropped: BTreeSet<String> = before.iter().filter(|digest| !now.contains(digest.as_str())).cloned().collect();
-    let collect = session.store.collect_packages(&dropped);
     let prune = session.store.prune(session.instance());
-    let _ = futures::future::join(collect, prune).await;
+    let _ = futures::future::join(drop_packages(session, before), prune).await;
+}
+
+/// Removes the packages that the record referred to before and does not any more, unless others do.
+async fn drop_packages(session: &Session, before: &BTreeSet<String>) -> Result<usize, StoreError> {
+    let now = session.instance().packages();
+    let dropped = before.iter().filter(|digest| !now.contains(digest.as_str())).cloned().collect();
+    session.store.collect_packages(&dropped).await
 }
 
 /// Waits until the Lease of a process that is not heard of any more has run out. `told` is called once with the

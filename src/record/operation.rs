@@ -8,7 +8,7 @@ use super::instance::ScaleInfo;
 use super::names::{self, MANAGED_BY, MANAGER, RECORD};
 use super::revision::Revision;
 use super::scope::Scope;
-use super::{RecordError, SCHEMA_VERSION, pack, read_config_map, read_packed};
+use super::{RecordError, SCHEMA_VERSION, pack, read_config_map, read_packed, require_name};
 use crate::object::ObjectRef;
 use crate::object::pod::Snapshot;
 use jiff::Timestamp;
@@ -382,6 +382,7 @@ impl Operation {
         json!({
             names::column::OPERATION: format!("{} {}", self.kubectl_vnf.verb, self.operation_state),
             names::column::OPERATION_TIME: self.state_entered_time.to_string(),
+            names::column::WRITER: env!("CARGO_PKG_VERSION"),
         })
     }
 
@@ -390,7 +391,8 @@ impl Operation {
     /// # Errors
     /// A damaged or newer record, naming the ConfigMap.
     pub fn from_config_map(object: &Value) -> Result<(Self, Journal, Option<Journal>), RecordError> {
-        let (operation, journal) = read_config_map(object, "vnfLcmOpOcc", "journal")?;
+        let (operation, journal): (Self, Journal) = read_config_map(object, "vnfLcmOpOcc", "journal")?;
+        require_name(object, &names::operation(&operation.id))?;
         Ok((operation, journal, read_packed(object, "rollback")?))
     }
 }

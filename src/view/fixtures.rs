@@ -202,6 +202,7 @@ fn sheet(verb: Verb, items: Vec<Item>) -> Sheet {
         package_before: Some(before()),
         package_after: Some(after()),
         flavour: None,
+        revisions: None,
         digests_checked: Some(12),
         record: Vec::new(),
         items,

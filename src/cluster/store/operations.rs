@@ -11,6 +11,9 @@ use base64::engine::general_purpose::STANDARD;
 use futures::future::{join_all, try_join_all};
 use serde_json::{Value, json};
 
+/// What a record is read for.
+const READ: &str = "to read the records of operations, which are ConfigMaps";
+
 /// An operation as read.
 #[derive(Clone, Debug)]
 pub struct StoredOperation {
@@ -55,8 +58,8 @@ impl Store {
     /// # Errors
     /// The API server's, or a damaged record.
     pub async fn operation(&self, id: &str) -> Result<Option<StoredOperation>, StoreError> {
-        let object = self.cluster.get(&names::config_map(&self.namespace, &names::operation(id))).await?;
-        object.map(read_operation).transpose()
+        let object = self.cluster.get(&names::config_map(&self.namespace, &names::operation(id))).await;
+        object.map_err(StoreError::needed(READ))?.map(read_operation).transpose()
     }
 
     /// All operations of an instance, or of all instances, newest first; and what is wrong with those that cannot be
@@ -70,7 +73,8 @@ impl Store {
     ) -> Result<(Vec<StoredOperation>, Vec<StoreError>), StoreError> {
         let of = instance_id.map(|id| format!(",{}", names::instance_selector(id))).unwrap_or_default();
         let selector = format!("{RECORD}=operation{of}");
-        let listing = self.cluster.list("v1", "ConfigMap", Some(&self.namespace), &selector).await?;
+        let listing = self.cluster.list("v1", "ConfigMap", Some(&self.namespace), &selector).await;
+        let listing = listing.map_err(StoreError::needed(READ))?;
         let mut operations = Vec::new();
         let mut damaged = Vec::new();
         for object in listing.items {
@@ -158,7 +162,9 @@ impl Store {
     /// # Errors
     /// The API server's.
     pub async fn evidence(&self, operation_id: &str) -> Result<Option<String>, StoreError> {
-        let secret = self.cluster.get(&names::secret(&self.namespace, &names::evidence(operation_id))).await?;
+        let secret = self.cluster.get(&names::secret(&self.namespace, &names::evidence(operation_id))).await;
+        let secret =
+            secret.map_err(StoreError::needed("to read what a failed operation left, which is in a Secret"))?;
         let bytes = secret.and_then(|secret| STANDARD.decode(text(&secret, "/data/evidence")?).ok());
         Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     }

@@ -2,6 +2,7 @@
 //! and removed when no record refers to them.
 
 use super::{Store, StoreError, annotation};
+use crate::cluster::ClusterError;
 use crate::cluster::verbs::{DeleteHow, Run};
 use crate::object::{ObjectRef, text, uid};
 use crate::package::{Digest, Package};
@@ -56,37 +57,53 @@ impl Store {
                 },
                 "data": {"part": STANDARD.encode(chunk)},
             });
-            let hash = &hash;
-            async move {
-                match self.cluster.create(&secret, Run::Real).await {
-                    Ok(_) => Ok(()),
-                    // Content-addressed, but a part may have been tampered with, or be of another format.
-                    Err(error) if error.is_already_exists() => {
-                        let reference = names::secret(&self.namespace, text(&secret, "/metadata/name").unwrap_or(""));
-                        match self.cluster.get(&reference).await? {
-                            Some(found)
-                                if found["data"] == secret["data"] && annotation(&found, CONTENT_HASH) == hash =>
-                            {
-                                // Its version moves, so that nobody who took it for unused still deletes it.
-                                let used =
-                                    json!({"metadata": {"annotations": {USED: uuid::Uuid::new_v4().to_string()}}});
-                                self.cluster.merge_patch(&reference, &used).await?;
-                            }
-                            found => {
-                                if let Some(found) = &found {
-                                    self.delete_object(found).await?;
-                                }
-                                self.cluster.create(&secret, Run::Real).await?;
-                            }
-                        }
-                        Ok(())
-                    }
-                    Err(error) => Err(StoreError::from(error)),
-                }
-            }
+            async move { self.put_part(&secret).await }
         }))
         .await?;
         Ok(())
+    }
+
+    /// Stores one part. Others may store it, or collect it, at the same moment.
+    async fn put_part(&self, part: &Value) -> Result<(), StoreError> {
+        let reference = names::secret(&self.namespace, text(part, "/metadata/name").unwrap_or(""));
+        let mut error = None;
+        for _ in 0..5 {
+            match self.cluster.create(part, Run::Real).await {
+                Ok(_) => return Ok(()),
+                Err(taken) if taken.is_already_exists() => error = Some(taken),
+                Err(other) => return Err(storing(other)),
+            }
+            let Some(found) = self.cluster.get(&reference).await.map_err(storing)? else { continue };
+            // Content-addressed, but a part may have been tampered with, or be of another format.
+            if found["data"] != part["data"] || annotation(&found, CONTENT_HASH) != annotation(part, CONTENT_HASH) {
+                self.delete_object(&found).await?;
+                continue;
+            }
+            // Its version moves, so that nobody who took it for unused still deletes it.
+            let used = json!({"metadata": {"annotations": {USED: uuid::Uuid::new_v4().to_string()}}});
+            match self.cluster.merge_patch(&reference, &used).await {
+                Ok(_) => return Ok(()),
+                // Collected in between.
+                Err(gone) if gone.is_not_found() => {}
+                Err(other) => return Err(storing(other)),
+            }
+        }
+        Err(storing(error.unwrap_or(ClusterError::NoIdentity)))
+    }
+
+    /// Stores a package again whose parts are missing or not what was stored. Returns whether that was so.
+    ///
+    /// # Errors
+    /// The API server's.
+    pub async fn mend_package(&self, package: &Package) -> Result<bool, StoreError> {
+        match self.package(&package.digest.to_string()).await {
+            Ok(_) => Ok(false),
+            Err(StoreError::DamagedPackage { .. } | StoreError::Package(_)) => {
+                self.put_package(package).await?;
+                Ok(true)
+            }
+            Err(other) => Err(other),
+        }
     }
 
     /// Reads a stored package.
@@ -94,27 +111,30 @@ impl Store {
     /// # Errors
     /// [`StoreError::DamagedPackage`] when parts are missing or not what was stored.
     pub async fn package(&self, digest: &str) -> Result<Package, StoreError> {
-        let damaged = |why: String| StoreError::DamagedPackage {
+        let name = |index: usize| names::package_part(digest, index);
+        let damaged = |index: usize, why: &str| StoreError::DamagedPackage {
             digest: digest.get(..12).unwrap_or(digest).to_owned(),
             namespace: self.namespace.clone(),
-            why,
+            secret: name(index),
+            why: why.to_owned(),
         };
         let part = |index: usize| async move {
-            self.cluster.get(&names::secret(&self.namespace, &names::package_part(digest, index))).await
+            let read = self.cluster.get(&names::secret(&self.namespace, &name(index))).await;
+            read.map_err(StoreError::needed("to read the VNF's package, which is kept in Secrets"))
         };
-        let first = part(0).await?.ok_or_else(|| damaged("part 0 is missing".into()))?;
+        let first = part(0).await?.ok_or_else(|| damaged(0, "is missing"))?;
         let count: usize = annotation(&first, PARTS).parse().unwrap_or(1);
         let rest = try_join_all((1..count.min(1000)).map(part)).await?;
         let mut bytes = Vec::new();
         for (index, object) in std::iter::once(Some(&first)).chain(rest.iter().map(Option::as_ref)).enumerate() {
-            let object = object.ok_or_else(|| damaged(format!("part {index} is missing")))?;
+            let object = object.ok_or_else(|| damaged(index, "is missing"))?;
             let decoded = text(object, "/data/part").and_then(|part| STANDARD.decode(part).ok());
-            bytes.extend(decoded.ok_or_else(|| damaged(format!("part {index} cannot be decoded")))?);
+            bytes.extend(decoded.ok_or_else(|| damaged(index, "cannot be decoded"))?);
         }
         if sha256_hex(&bytes) != annotation(&first, CONTENT_HASH) {
-            return Err(damaged("its content is not what was stored".into()));
+            return Err(damaged(0, "and those after it are not what was stored"));
         }
-        let digest: Digest = digest.parse().map_err(|_| damaged("its digest is malformed".into()))?;
+        let digest: Digest = digest.parse().map_err(|_| damaged(0, "has no digest for a name"))?;
         Ok(Package::from_store(&bytes, digest)?)
     }
 
@@ -130,8 +150,13 @@ impl Store {
             return Ok(0);
         }
         let selector = format!("{RECORD}=package");
-        let parts = self.cluster.list_metadata("v1", "Secret", Some(&self.namespace), &selector).await?;
+        let parts = self.cluster.list_metadata("v1", "Secret", Some(&self.namespace), &selector).await;
+        let parts = parts.map_err(StoreError::needed("to find packages that nobody uses any more"))?;
         let records = self.records().await?;
+        if records.iter().any(|record| annotation(record, column::PACKAGES).is_empty()) {
+            // A damaged record: who knows what it refers to.
+            return Ok(0);
+        }
         let used: BTreeSet<&str> =
             records.iter().flat_map(|record| annotation(record, column::PACKAGES).split(',')).collect();
         let unused = candidates.iter().filter(|digest| !used.contains(digest.as_str()));
@@ -163,6 +188,11 @@ impl Store {
         }
         Ok(removed)
     }
+}
+
+/// Why a package could not be stored.
+fn storing(error: ClusterError) -> StoreError {
+    StoreError::needed("to keep the VNF's package, which is stored in Secrets")(error)
 }
 
 fn sha256_hex(bytes: &[u8]) -> String {

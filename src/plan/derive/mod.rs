@@ -4,4 +4,5 @@ pub mod fail;
 pub mod heal;
 pub mod instantiate;
 pub mod rollback;
+pub mod undo;
 pub mod update;

@@ -184,6 +184,10 @@ fn who(sheet: &Sheet) -> Text {
         // Its id is not known to anybody yet.
         Verb::Instantiate => name,
         Verb::Heal if is_heal_all(sheet) => name + id + ", all VDUs",
+        Verb::Undo => {
+            let revisions = sheet.revisions.map(|(from, to)| format!(": revision {from} -> {to}"));
+            name + id + revisions.unwrap_or_default().as_str()
+        }
         _ => name + id,
     }
 }

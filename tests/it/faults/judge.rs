@@ -53,7 +53,8 @@ impl Shape {
                 let workload = now.of_kind("ReplicaSet").find(|set| format!("ReplicaSet/{}", set.name()) == owner);
                 let workload = workload.map(Object::owner).filter(|owner| !owner.is_empty()).unwrap_or(owner);
                 let old = before.has(name).then(|| before.get(name));
-                push(&mut content, &format!("Pods of {workload}"), pod(object, in_force, old));
+                let template = now.has(&workload).then(|| now.get(&workload));
+                push(&mut content, &format!("Pods of {workload}"), pod(object, template));
                 push(&mut lives, &format!("Pods of {workload}"), life(object, old));
             }
         }
@@ -311,11 +312,14 @@ fn told(marker: &str, was: Option<&str>, in_force: i64) -> Value {
 }
 
 /// A Pod of a controller: its spec is its template's.
-fn pod(pod: &Object, in_force: i64, old: Option<&Object>) -> Value {
-    let marker = |pod: &Object| pod.text(&format!("/metadata/annotations/{}", MARKER.replace('/', "~1"))).to_owned();
+fn pod(pod: &Object, workload: Option<&Object>) -> Value {
+    let marker = |object: &Object, at: &str| {
+        object.text(&format!("{at}/metadata/annotations/{}", MARKER.replace('/', "~1"))).to_owned()
+    };
+    let template = workload.map(|workload| marker(workload, "/spec/template"));
     json!({
         "image": pod.text("/spec/containers/0/image"),
-        "marker": told(&marker(pod), old.map(marker).as_deref(), in_force),
+        "of the template": template.is_some_and(|template| template == marker(pod, "")),
         "ready": pod.is_ready(),
         "leaving": pod.is_leaving(),
     })

@@ -43,6 +43,11 @@ fn whatever_befalls_an_update_of_configuration_it_is_finished_exactly() {
 }
 
 #[test]
+fn whatever_befalls_an_undo_it_is_finished_exactly() {
+    try_all(Story::Undo);
+}
+
+#[test]
 fn whatever_befalls_a_heal_it_is_finished_exactly() {
     try_all(Story::Heal);
 }

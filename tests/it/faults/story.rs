@@ -13,6 +13,8 @@ pub enum Story {
     Update,
     /// An update that changes configuration only.
     Config,
+    /// Back to before such an update.
+    Undo,
     /// Pods of each kind respawned.
     Heal,
     /// A small VNF instantiated.
@@ -56,6 +58,7 @@ impl Story {
         match self {
             Self::Update => "update",
             Self::Config => "config",
+            Self::Undo => "undo",
             Self::Heal => "heal",
             Self::Instantiate => "instantiate",
         }
@@ -70,14 +73,15 @@ impl Story {
     }
 
     /// What has to be done first in an empty namespace.
-    pub fn lead_up(self, packages: &Packages) -> Option<Args> {
+    pub fn lead_up(self, packages: &Packages) -> Vec<Args> {
         match self {
             Self::Update => {
                 let request = sample_request("instance_kubernetes.json");
-                Some(args(&["instantiate", BEFORE, "--package", &shipped("before"), "-f", &request]))
+                vec![args(&["instantiate", BEFORE, "--package", &shipped("before"), "-f", &request])]
             }
-            Self::Instantiate => None,
-            _ => Some(args(&["instantiate", "small", "--package", &packages.old.path()])),
+            Self::Config | Self::Heal => vec![Self::Instantiate.operation(packages)],
+            Self::Undo => vec![Self::Instantiate.operation(packages), Self::Config.operation(packages)],
+            Self::Instantiate => Vec::new(),
         }
     }
 
@@ -86,6 +90,7 @@ impl Story {
         match self {
             Self::Update => args(&["update", BEFORE, "--package", &shipped("after"), "-f", &update_request()]),
             Self::Config => args(&["update", "small", "--package", &packages.new.path()]),
+            Self::Undo => args(&["undo", "small", "--yes"]),
             Self::Heal => args(&["heal", "small", "--vdu", "VDU1", "--vdu", "VDU2", "--vdu", "VDU3", "--vdu", "VDU4"]),
             Self::Instantiate => args(&["instantiate", "small", "--package", &packages.old.path()]),
         }
@@ -104,6 +109,7 @@ impl Story {
             // instance serves once.
             Self::Update => std::iter::once(away).chain(self.lead_up(packages)).collect(),
             Self::Config => vec![args(&["update", id, "--package", &packages.old.path()])],
+            Self::Undo => vec![args(&["update", id, "--package", &packages.new.path()])],
             Self::Heal => Vec::new(),
             Self::Instantiate => vec![away],
         }
