@@ -11,12 +11,16 @@ use crate::engine::events::Events;
 use crate::engine::lock::{Lock, LockError};
 use crate::engine::observe::Observer;
 use crate::engine::operation::{Begun, Means, Options, Proposal, begin, carry_out, plan_items, resume};
-use crate::engine::precheck::{self, Checked};
+use crate::engine::precheck;
 use crate::engine::rollback::roll_back;
 use crate::engine::session::{EngineError, Session};
-use crate::plan::Contents;
+use crate::engine::surroundings;
+use crate::plan::ahead::{self, Surroundings};
+use crate::plan::sheet::Sheet;
+use crate::plan::{Contents, since};
 use crate::record::operation::Manner;
 use crate::record::{OperationState, Verb};
+use crate::report::checked::Checked;
 use crate::report::event::Event;
 use crate::report::outcome::Outcome;
 use crate::view::words::command_line;
@@ -63,6 +67,9 @@ impl Operating<'_> {
         // Until somebody is asked, or something is written, Ctrl-C simply ends the process.
         let mut stop = None;
         loop {
+            let around = surroundings::read(&env.cluster, self.observer, &proposal.sheet.items).await?;
+            proposal.sheet.ahead = ahead::of(&proposal.sheet.items, &self.observer.live(), &around);
+            proposal.sheet.notes.extend(unread(&around));
             let sheet = &proposal.sheet;
             if self.change.dry_run == DryRun::Client {
                 print(env, self.change.output, sheet, &sheet.name, |screen| plan_view::sheet(sheet, screen));
@@ -76,25 +83,17 @@ impl Operating<'_> {
                 env.ui.err(&if all { plan_view::sheet(sheet, &screen) } else { plan_view::head(sheet, &screen) });
                 env.ui.err("\n");
             }
-            let checked = self.check(&proposal).await?;
+            let refuses_drift = !only_checks && !sheet.drift.is_empty() && !interactive && !self.overwrite_drift;
+            let checked = self.check(&proposal, &around, refuses_drift).await?;
             if only_checks {
                 print(env, self.change.output, sheet, &sheet.name, |screen| {
-                    format!(
-                        "{}\n{}",
-                        plan_view::sheet(sheet, screen),
-                        plan_view::checked(checked.accepted, &checked.not_checkable, screen)
-                    )
+                    format!("{}\n{}", plan_view::sheet(sheet, screen), plan_view::checked(&checked, screen))
                 });
                 return Ok((Exit::Done, None));
             }
-            env.ui.err(&plan_view::checked(checked.accepted, &checked.not_checkable, &env.screen()));
-            if !sheet.drift.is_empty() && !interactive && !self.overwrite_drift {
-                let (verb, name) = (sheet.verb, &sheet.name);
-                return Err(CliError::new(format!(
-                    "{verb} of {name} would overwrite {} that somebody else made, nothing was written",
-                    crate::view::words::count(sheet.drift.len(), "change")
-                ))
-                .hint("Overwrite them: --overwrite-drift, or answer the question on a terminal"));
+            env.ui.err(&plan_view::checked(&checked, &env.screen()));
+            if refuses_drift {
+                return Err(refused_drift(sheet));
             }
             let stop = stop.get_or_insert_with(stop_requests).clone();
             if interactive {
@@ -117,8 +116,11 @@ impl Operating<'_> {
             let options = options(self.change, stop, self.manner.clone());
             let (events, receiver) = Events::channel();
             let plan_again = async |session: &Session| again(session).await;
+            let shown = proposal.sheet.clone();
             match begin(self.session, proposal, self.contents, self.observer, &options, plan_again).await? {
                 Begun::PlanChanged(now) => {
+                    let changes = since::changes(&shown, &now.sheet, &self.observer.live());
+                    env.ui.err(&plan_view::changed(&changes, &env.screen()));
                     if !interactive {
                         return Err(CliError::new(format!(
                             "the cluster has changed since the plan for {} was made, nothing was written",
@@ -127,7 +129,7 @@ impl Operating<'_> {
                         .hint("Run the command again to see the new plan"));
                     }
                     acknowledging.abort();
-                    env.ui.err("! the cluster has changed since this plan was shown. The new plan:\n\n");
+                    env.ui.err("The new plan:\n\n");
                     proposal = *now;
                 }
                 Begun::Stopped => {
@@ -174,10 +176,14 @@ impl Operating<'_> {
     }
 
     /// Makes all pre-checks; problems are printed, all at once, and end the command.
-    async fn check(&self, proposal: &Proposal) -> Result<Checked, CliError> {
+    async fn check(
+        &self,
+        proposal: &Proposal,
+        around: &Surroundings,
+        refuses_drift: bool,
+    ) -> Result<Checked, CliError> {
         let env = self.env;
         let items = plan_items(&proposal.journal, self.contents, self.observer, &self.session.instance().id)?;
-        let live = self.observer.live().clone();
         let question = precheck::Question {
             cluster: &env.cluster,
             record_namespace: env.store.namespace(),
@@ -185,17 +191,41 @@ impl Operating<'_> {
             journal: &proposal.journal,
             items: &items,
             contents: self.contents,
-            live: &live,
+            observer: self.observer,
+            around,
         };
         let (checked, problems) = precheck::check(&question).await?;
         if problems.is_empty() {
             return Ok(checked);
         }
-        env.ui.err(&format!("{}\n", problems::render(&problems, &env.screen())));
         let sheet = &proposal.sheet;
-        let count = crate::view::words::count(problems.len(), "problem");
+        let (mut text, mut number) = problems::render(&problems, &env.screen());
+        if refuses_drift {
+            text += &plan_view::drift_refused(&sheet.drift, &env.screen());
+            number += 1;
+        }
+        env.ui.err(&format!("{text}\n"));
+        let count = crate::view::words::count(number, "problem");
         Err(CliError::new(format!("{} of {} refused: {count}, nothing was written", sheet.verb, sheet.name)))
     }
+}
+
+/// Drift is all that is in the way.
+fn refused_drift(sheet: &Sheet) -> CliError {
+    let (verb, name) = (sheet.verb, &sheet.name);
+    CliError::new(format!(
+        "{verb} of {name} would overwrite {} that somebody else made, nothing was written",
+        crate::view::words::count(sheet.drift.len(), "change")
+    ))
+    .hint("Overwrite them: --overwrite-drift, or answer the question on a terminal")
+}
+
+/// What may not be read, and so is not told of.
+fn unread(around: &Surroundings) -> Option<String> {
+    let budgets = around.budgets.is_none().then_some("poddisruptionbudgets");
+    let autoscalers = around.autoscalers.is_none().then_some("horizontalpodautoscalers");
+    let kinds: Vec<&str> = budgets.into_iter().chain(autoscalers).collect();
+    (!kinds.is_empty()).then(|| format!("no right to list {}: what they will do is not told", kinds.join(" and ")))
 }
 
 /// Goes on with an operation that has been written already (retry).

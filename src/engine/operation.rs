@@ -91,7 +91,7 @@ pub async fn begin<E: From<EngineError>>(
 ) -> Result<Begun, E> {
     let purpose = format!("{} {}", proposal.verb, names::short(&proposal.operation_id));
     let lock = acquire(session, options, &purpose).await?;
-    let now = match plan_again(session, observer, again).await {
+    let now = match plan_again(session, &proposal.journal, observer, again).await {
         Ok(now) => now,
         Err(error) => {
             lock.release().await;
@@ -118,16 +118,20 @@ pub async fn begin<E: From<EngineError>>(
     }
 }
 
-/// Under the lock, the plan from what is there now: the record, what the watches saw, and what nothing watches.
+/// Under the lock, the plan from what is there now: the record, what nothing watches, and what is to be written, for
+/// a watch may be behind.
 async fn plan_again<E: From<EngineError>>(
     session: &mut Session,
+    journal: &Journal,
     observer: &Observer,
     again: impl AsyncFnOnce(&Session) -> Result<Proposal, E>,
 ) -> Result<Proposal, E> {
     let read = session.stored.object["metadata"]["resourceVersion"].clone();
     let record = async { Ok::<_, EngineError>(session.store.reread(&session.stored).await?) };
     let others = async { Ok(observer.reread(&session.cluster).await?) };
-    let (stored, ()) = futures::future::try_join(record, others).await?;
+    let written = journal.scope.affected.iter().map(|affected| observer.read(&session.cluster, &affected.object));
+    let written = async { Ok(futures::future::try_join_all(written).await?) };
+    let (stored, (), _) = futures::future::try_join3(record, others, written).await?;
     if stored.object["metadata"]["resourceVersion"] != read {
         // Somebody was here: whatever was read before is void.
         if stored.instance.open_operation().is_some() {

@@ -5,6 +5,7 @@
 //! is executed, and, made again against the live cluster, what tells a retry which work is left. Nothing here does
 //! I/O: live objects come in as [`Live`], package contents as [`Contents`].
 
+pub mod ahead;
 pub mod compare;
 pub mod content;
 pub mod derive;
@@ -14,6 +15,7 @@ pub mod order;
 pub mod patch;
 pub mod restart;
 pub mod sheet;
+pub mod since;
 #[cfg(test)]
 mod tests;
 

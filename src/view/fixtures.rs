@@ -3,6 +3,7 @@
 use super::{Screen, Symbols};
 use crate::object::ObjectRef;
 use crate::object::config::KeyChange;
+use crate::plan::ahead::{Ahead, Consequence};
 use crate::plan::compare::FieldChange;
 use crate::plan::derive::update::Deferred;
 use crate::plan::drift::Drift;
@@ -211,6 +212,7 @@ fn sheet(verb: Verb, items: Vec<Item>) -> Sheet {
         drift: Vec::new(),
         untouched: Vec::new(),
         down: Vec::new(),
+        ahead: Vec::new(),
         notes: Vec::new(),
     }
 }
@@ -250,6 +252,38 @@ pub fn password_sheet() -> Sheet {
         down: vec!["VDU3".into()],
         ..sheet(Verb::Update, items)
     }
+}
+
+/// Everything that may follow from a plan.
+pub fn ahead_sheet() -> Sheet {
+    let follows = |object: ObjectRef, what| Consequence { object, what };
+    let budget = |name: &str, bound: &str, never| Ahead::Budget {
+        by: name.into(),
+        bound: bound.into(),
+        healthy: 2,
+        needed: 2,
+        never,
+    };
+    let ahead = vec![
+        follows(workload(1), Ahead::Autoscaled { by: "web".into(), min: 1, max: 5 }),
+        follows(workload(2), budget("all-of-them", "minAvailable 100%", true)),
+        follows(workload(2), budget("most", "maxUnavailable 1", false)),
+        follows(
+            workload(2),
+            Ahead::Held {
+                pod: WORKLOADS[1].3.into(),
+                words: "The disruption budget db needs 2 healthy pods and has 2 currently".into(),
+            },
+        ),
+        follows(workload(5), Ahead::OnDelete),
+        follows(workload(5), Ahead::HeldBack { partition: 2, pods: vec!["db-0".into(), "db-1".into()] }),
+        follows(object("Secret", "secret-data"), Ahead::Gap { readers: vec!["VDU1".into(), "VDU2".into()] }),
+    ];
+    let mut sheet = Sheet { ahead, ..update_sheet() };
+    if let Step::Config { replace, .. } = &mut sheet.items[1].step {
+        *replace = Some("the type of a Secret cannot change".into());
+    }
+    sheet
 }
 
 /// Twenty Deployments that one ConfigMap restarts.

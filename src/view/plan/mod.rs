@@ -1,5 +1,6 @@
 //! The plan as a user reads it before agreeing, the question that follows it, and what is left for a retry.
 
+mod ahead;
 mod blocks;
 mod reasons;
 pub mod refusals;
@@ -13,12 +14,13 @@ use super::Screen;
 use super::page::Page;
 use super::style::{Mark, Text, bold, clean, dim, join, plain};
 use super::words::{arrow, count, is_other, kinds, pods, sentence, short_id};
-use crate::object::ObjectRef;
 use crate::object::config::is_config;
 use crate::object::workload::WorkloadKind;
+use crate::plan::drift::Drift;
 use crate::plan::sheet::Sheet;
 use crate::plan::{Item, ItemState, Step};
 use crate::record::{PackageId, Reason, Verb};
+use crate::report::checked::Checked;
 
 pub(super) use blocks::drift;
 
@@ -98,14 +100,16 @@ pub fn retry(sheet: &Sheet, screen: &Screen) -> String {
 }
 
 /// What the server said to the writes before they are made.
-pub fn checked(accepted: usize, not_checkable: &[ObjectRef], screen: &Screen) -> String {
+pub fn checked(checked: &Checked, screen: &Screen) -> String {
+    let Checked { accepted, admitted, not_checkable, unknown } = checked;
     let mut page = Page::new(screen);
     // Deletions cannot be tried: of them only the right to do them is known.
     let tried = accepted + not_checkable.len() > 0;
     let facts = [
-        tried.then(|| count(accepted, "write") + " accepted"),
+        tried.then(|| count(*accepted, "write") + " accepted"),
         Some("permissions".to_owned()),
         tried.then(|| "required keys".to_owned()),
+        (*admitted > 0).then(|| "Pod quotas".to_owned()),
         tried.then(|| "sizes".to_owned()),
     ];
     let facts = facts.into_iter().flatten();
@@ -115,6 +119,28 @@ pub fn checked(accepted: usize, not_checkable: &[ObjectRef], screen: &Screen) ->
         let head = Mark::Attention.text(screen) + " cannot be checked before the operation made what it needs: ";
         page.hung(0, 2, head, not_checkable.iter().map(|object| plain(&object.to_string())), ", ");
     }
+    for what in unknown {
+        let head = Mark::Attention.text(screen) + " not checked: ";
+        page.hung(0, 2, head, clean(what).split_whitespace().map(plain), " ");
+    }
+    page.finish()
+}
+
+/// What others did while a plan was shown.
+pub fn changed(changes: &[Drift], screen: &Screen) -> String {
+    let mut page = Page::new(screen);
+    page.line(0, Mark::Attention.text(screen) + " the cluster has changed since this plan was shown:");
+    blocks::drifted(&mut page, 4, Text::empty(), changes);
+    page.finish()
+}
+
+/// Changes of others that nobody has agreed to overwrite, as one problem among others.
+pub fn drift_refused(drift: &[Drift], screen: &Screen) -> String {
+    let mut page = Page::new(screen);
+    let head = Mark::Failed.text(screen) + " ";
+    let text = format!("{} of others would be overwritten: --overwrite-drift allows it", count(drift.len(), "change"));
+    page.paragraph(0, head, &text);
+    blocks::drifted(&mut page, 4, Text::empty(), drift);
     page.finish()
 }
 
