@@ -10,7 +10,7 @@
 //! the next command.
 
 use super::events::Events;
-use super::execute::{Work, execute};
+use super::execute::{Work, alive, execute};
 use super::failure::{Cause, Failure};
 use super::lock::{self, Lock, LockError};
 use super::observe::Observer;
@@ -24,6 +24,7 @@ use crate::plan::sheet::Sheet;
 use crate::plan::{Contents, Inputs, Item, items};
 use crate::record::operation::{AffectedVnfc, By, Manner, ProblemDetails, ResourceChanges};
 use crate::record::{Instance, Journal, Operation, OperationState, Revision, Verb, names};
+use crate::report::evidence::Evidence;
 use crate::report::outcome::{FailureLine, Outcome, Restarted, Standing as StandingLine};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -31,6 +32,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+/// How often everything is read again, if something is found not to be ready that was a moment ago.
+const VERIFY_ROUNDS: usize = 5;
 /// How much evidence is kept per operation, in bytes.
 const EVIDENCE_BYTES: usize = 32 * 1024;
 
@@ -265,8 +268,21 @@ pub async fn carry_out(
     let mut failures = execute(&work, &list).await;
     let mut target = journal.target.clone();
     let mut proof = Proof::default();
+    for round in 0..VERIFY_ROUNDS {
+        if !failures.is_empty() {
+            break;
+        }
+        let read = verify(&session.cluster, &instance_id, &journal, contents);
+        let (read, ended) = futures::future::join(read, alive::ended(&work, &list)).await;
+        proof = read?;
+        // What is not ready, or dead already, is waited for again, with the patience that it deserves.
+        let only_unready = proof.off.len() == proof.unready.len();
+        if (ended.is_empty() && proof.unready.is_empty()) || !only_unready || round + 1 == VERIFY_ROUNDS {
+            break;
+        }
+        failures = alive::settle_again(&work, &list, &ended, &proof.unready).await;
+    }
     if failures.is_empty() {
-        proof = verify(&session.cluster, &instance_id, &journal, contents).await?;
         failures.append(&mut proof.off);
         for state in target.iter_mut().flat_map(|target| &mut target.objects) {
             if let Some(became) = proof.became.remove(&state.reference) {
@@ -473,6 +489,10 @@ fn failure_line(failure: &Failure, journal: &Journal) -> FailureLine {
         consequence: failure.cause.is_consequence(),
         evidence: match &failure.cause {
             Cause::Trouble(evidence) => Some((**evidence).clone()),
+            // The failure is that time was up; the Pod's state explains it.
+            Cause::Timeout { evidence: Some(evidence), .. } => {
+                Some(Evidence { summary: String::new(), ..(**evidence).clone() })
+            }
             _ => None,
         },
     }

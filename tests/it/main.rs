@@ -7,6 +7,7 @@
 #![allow(clippy::print_stderr, reason = "a failing test tells what it saw on stderr")]
 
 mod bad_input;
+mod budgets;
 mod config_only;
 mod drift;
 mod failed;
@@ -19,3 +20,5 @@ mod secrets;
 mod story;
 mod support;
 mod terminate;
+mod traps;
+mod workloads;

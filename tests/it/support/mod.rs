@@ -4,12 +4,14 @@
 #![allow(unused_imports, dead_code, reason = "each test file takes what it needs")]
 
 mod cluster;
+pub mod driven;
 pub mod manifests;
 mod namespace;
 mod objects;
 mod package;
 mod run;
 pub mod sample;
+mod started;
 mod wait;
 mod watch;
 
@@ -18,5 +20,6 @@ pub use namespace::Namespace;
 pub use objects::{Life, Object, Objects, written};
 pub use package::{Draft, Package, sample_request};
 pub use run::Run;
+pub use started::Started;
 pub use wait::eventually;
 pub use watch::{Seen, Watch};

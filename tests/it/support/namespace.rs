@@ -53,6 +53,11 @@ impl Namespace {
         command.spawn().unwrap_or_else(|error| panic!("{}: {error}", line(&command)))
     }
 
+    /// The plugin, not started yet.
+    pub(super) fn plugin(&self) -> Command {
+        self.cluster.plugin()
+    }
+
     /// Runs kubectl in this namespace.
     pub fn kubectl(&self, args: &[&str]) -> Run {
         self.kubectl_reading(args, "")
