@@ -54,28 +54,31 @@ fn what_no_waiting_mends_fails_at_once() {
     let puller = pod("puller", &spec(&container("nginx", &json!({})), &json!({})));
     ns.create(&puller.to_string());
     eventually("the image is on the node", seconds(60), || ns.object("pod/puller").is_ready().then_some(()));
-    let mut once = driven_spec("cirros", "once");
-    once["restartPolicy"] = "Never".into();
     let never = spec(&container("nginx", &json!({"imagePullPolicy": "Never"})), &json!({}));
-    let workloads = [
-        deployment("name", &spec(&container("tomcat", &json!({})), &json!({}))),
-        deployment("never", &never),
-        pod("once", &once),
-    ];
-    let draft = package("Once", &[("once", SERVE)], &workloads);
+    let workloads =
+        [deployment("name", &spec(&container("tomcat", &json!({})), &json!({}))), deployment("never", &never)];
+    let draft = package("Unpulled", &[("run", SERVE)], &workloads);
     ns.vnf(&["instantiate", NAME, "--package", &draft.write().path()]).succeeds();
 
-    let bad = draft
-        .edit(ALL, "\"image\": \"tomcat\"", "\"image\": \"tomcat::1\"")
-        .edit(ALL, "\"image\": \"nginx\"", "\"image\": \"nginx:absent\"")
-        .edit(ALL, SERVE, "echo no licence; exit 3");
+    let bad = draft.edit(ALL, "\"image\": \"tomcat\"", "\"image\": \"tomcat::1\"").edit(
+        ALL,
+        "\"image\": \"nginx\"",
+        "\"image\": \"nginx:absent\"",
+    );
     let run = failed(&ns, update(&ns, &bad, &[]), 40);
-    run.says(["InvalidImageName", "tomcat::1", "ErrImageNeverPull", "nginx:absent"]).says([
-        "the container failed, and nothing restarts it",
-        "no licence",
-        "the image name is not valid",
-        "the image is not on the node, and the Pod forbids to pull it",
-    ]);
+    run.says(["InvalidImageName", "tomcat::1", "ErrImageNeverPull", "nginx:absent"])
+        .says(["the image name is not valid", "the image is not on the node, and the Pod forbids to pull it"]);
+}
+
+#[test]
+fn a_container_that_nothing_restarts_fails_with_its_first_end() {
+    let Some(cluster) = cluster() else { return };
+    let mut once = spec(&driven("cirros", "once", &json!({"readinessProbe": probe()})), &json!({}));
+    once["restartPolicy"] = "Never".into();
+    let draft = package("Once", &[("once", SERVE)], &[pod("once", &once)]);
+    let ns = running(cluster, "once", &draft);
+    let run = failed(&ns, update(&ns, &draft.edit(ALL, SERVE, "echo no licence; exit 3"), &[]), 40);
+    run.says(["the container failed, and nothing restarts it", "no licence"]);
 }
 
 #[test]
