@@ -3,6 +3,7 @@
 //! - [`session`]: an instance opened for a command, and how it stands;
 //! - [`precheck`]: what can be known to go wrong before the first write;
 //! - [`operation`]: lock, record, execute, verify, record: the same for all operations and for a retry;
+//! - [`rollback`]: the same back to where an operation began;
 //! - [`execute`]: items carried out, with [`observe`] for what is live and [`lock`] for who may write;
 //! - [`tenants`]: who else would go with a Namespace or CRD;
 //! - [`verify`], [`evidence`], [`failure`]: what it came to; told as values of `report`.
@@ -17,6 +18,7 @@ pub mod lock;
 pub mod observe;
 pub mod operation;
 pub mod precheck;
+pub mod rollback;
 pub mod session;
 pub mod tenants;
 pub mod verify;

@@ -269,7 +269,9 @@ async fn permissions(question: &Question<'_>) -> Result<Vec<Problem>, ClusterErr
         match &item.step {
             Step::Create => need("create", group, plural, None, "to create"),
             Step::Config { replace: None, .. } => need("patch", group, plural, None, "to change"),
-            Step::RollOut { .. } | Step::InPlace { .. } => need("patch", group, plural, None, "to update"),
+            Step::RollOut { .. } | Step::InPlace { .. } | Step::Mark { .. } => {
+                need("patch", group, plural, None, "to update")
+            }
             Step::ReplacePods { .. } => {
                 need("patch", group, plural, None, "to update");
                 need("create", "", "pods", Some("eviction"), "to replace the Pods of");
@@ -390,9 +392,8 @@ async fn try_item(question: &Question<'_>, made: &Made, item: &Item) -> Result<T
             Some(question.cluster.create(&desired, Run::Dry).await)
         }
         (Step::Config { patch: operations, .. }, _)
-        | (Step::RollOut { patch: operations } | Step::ReplacePods { patch: operations }, _) => {
-            patch(operations.clone()).await
-        }
+        | (Step::RollOut { patch: operations, .. } | Step::ReplacePods { patch: operations, .. }, _)
+        | (Step::Mark { patch: operations }, _) => patch(operations.clone()).await,
         (Step::InPlace { mark, patch: images, .. }, _) => patch([images.clone(), mark.clone()].concat()).await,
         _ => None,
     };

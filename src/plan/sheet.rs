@@ -69,6 +69,9 @@ pub struct Sheet {
     /// Deployment flavour and instantiation level (instantiate).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flavour: Option<(String, Option<String>)>,
+    /// The revision in force, and the one whose content comes back (undo).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revisions: Option<(u64, u64)>,
     /// How many file digests of the package were verified; `None`: it came from the cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digests_checked: Option<usize>,
@@ -103,6 +106,7 @@ impl Sheet {
             package_before: None,
             package_after: None,
             flavour: None,
+            revisions: None,
             digests_checked: None,
             record: Vec::new(),
             items,

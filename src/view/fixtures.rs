@@ -136,12 +136,16 @@ pub fn config_items() -> Vec<Item> {
 }
 
 pub fn update_items() -> Vec<Item> {
-    let roll = || Step::RollOut { patch: Vec::new() };
+    let roll = || Step::RollOut { patch: Vec::new(), strays: Vec::new() };
     let place = |refresh_mounts| Step::InPlace { mark: Vec::new(), patch: Vec::new(), refresh_mounts };
     let mut items = config_items();
     items.extend([
         restart(1, roll(), with_image("cirros", in_environment())),
-        restart(2, Step::ReplacePods { patch: Vec::new() }, with_image("celebdor/kuryr-demo", in_volumes())),
+        restart(
+            2,
+            Step::ReplacePods { patch: Vec::new(), strays: Vec::new() },
+            with_image("celebdor/kuryr-demo", in_volumes()),
+        ),
         restart(3, place(false), with_image("tomcat", in_environment())),
         restart(4, place(true), with_image("cirros", in_volumes())),
         restart(5, roll(), with_image("cirros", in_environment())),
@@ -198,6 +202,7 @@ fn sheet(verb: Verb, items: Vec<Item>) -> Sheet {
         package_before: Some(before()),
         package_after: Some(after()),
         flavour: None,
+        revisions: None,
         digests_checked: Some(12),
         record: Vec::new(),
         items,
@@ -234,7 +239,7 @@ pub fn password_sheet() -> Sheet {
         Step::Config { keys, replace: Some("immutable".into()), patch: Vec::new() },
     )];
     let reason = || vec![key("Secret", "secret-data", "password", &["env SECENV", "envFrom SEC_"])];
-    items.push(restart(1, Step::RollOut { patch: Vec::new() }, reason()));
+    items.push(restart(1, Step::RollOut { patch: Vec::new(), strays: Vec::new() }, reason()));
     items.push(restart(3, Step::Recreate { uid: "u".into(), because: BECAUSE.into() }, reason()));
     Sheet {
         package_before: Some(before()),
@@ -256,7 +261,7 @@ pub fn many_sheet() -> Sheet {
         ..item(
             object("Deployment", &format!("worker-{number}")),
             Some(format!("VDU{number}")),
-            Step::RollOut { patch: Vec::new() },
+            Step::RollOut { patch: Vec::new(), strays: Vec::new() },
         )
     }));
     sheet(Verb::Update, items)

@@ -124,6 +124,7 @@ impl Task<'_> {
                         }
                     }
                 }
+                lost = work.lock.lost() => return Err(self.fail(lost)),
                 Ok(_) = stop.wait_for(|stop| *stop) => return Err(self.fail(Cause::Interrupted)),
                 Ok(_) = halt.wait_for(|halt| *halt) => {
                     return Err(self.fail(Cause::Unfinished(format!("{waiting} on {object}"))));

@@ -215,7 +215,7 @@ pub fn untouched(page: &mut Page<'_>, sheet: &Sheet) {
 /// Who serves nothing for a moment.
 pub fn down(page: &mut Page<'_>, sheet: &Sheet) {
     if !sheet.down.is_empty() {
-        if sheet.untouched.is_empty() || sheet.verb != Verb::Update {
+        if sheet.untouched.is_empty() || !matches!(sheet.verb, Verb::Update | Verb::Undo) {
             page.blank();
         }
         let head = bold("Down while restarting:") + " ";

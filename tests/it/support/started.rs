@@ -59,8 +59,8 @@ impl Started {
 impl Namespace {
     /// Starts the plugin in this namespace with progress as plain lines.
     pub fn begin_vnf(&self, args: &[&str]) -> Started {
-        let mut command = self.plugin();
-        command.args(args).args(["--progress=plain", "-n", &self.name]);
+        let mut command = self.vnf_command(args);
+        command.arg("--progress=plain");
         Started::new(command)
     }
 }
