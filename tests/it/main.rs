@@ -7,6 +7,7 @@
 #![allow(clippy::print_stderr, reason = "a failing test tells what it saw on stderr")]
 
 mod bad_input;
+mod budgets;
 mod config_only;
 mod drift;
 mod failed;
@@ -22,4 +23,6 @@ mod secrets;
 mod story;
 mod support;
 mod terminate;
+mod traps;
 mod undo;
+mod workloads;
