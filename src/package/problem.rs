@@ -14,7 +14,7 @@ pub enum Severity {
     Note,
     /// The package can be used as it is.
     Warning,
-    /// The package cannot be used.
+    /// The package is wrong.
     Error,
 }
 
@@ -36,12 +36,24 @@ pub struct Problem {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
+    /// An error against the standard that does not keep this program from using the package: `package validate` calls
+    /// it an error, every other command a warning.
+    #[serde(skip)]
+    pub bearable: bool,
 }
 
 impl Problem {
     /// An error without a place.
     pub fn error(rule: &'static str, message: impl Into<String>) -> Self {
-        Self { rule, severity: Severity::Error, file: None, line: None, message: message.into(), help: None }
+        Self {
+            rule,
+            severity: Severity::Error,
+            file: None,
+            line: None,
+            message: message.into(),
+            help: None,
+            bearable: false,
+        }
     }
 
     /// A warning without a place.
@@ -75,7 +87,14 @@ impl Problem {
         self
     }
 
-    /// Whether it forbids using the package.
+    /// The same, as an error that one can live with.
+    #[must_use]
+    pub fn bearable(mut self) -> Self {
+        self.bearable = true;
+        self
+    }
+
+    /// Whether it is an error.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
@@ -116,10 +135,16 @@ impl PackageError {
     }
 }
 
-/// Splits a full list: an error if there is one in it, else what remains are warnings and notes.
-pub(super) fn judge(origin: &str, problems: Vec<Problem>) -> Result<Vec<Problem>, PackageError> {
+/// Splits a full list: an error if there is one in it that nobody can live with, else what remains are warnings and
+/// notes.
+pub(super) fn judge(problems: Vec<Problem>) -> Result<Vec<Problem>, Vec<Problem>> {
+    let lighter = |problem: Problem| match problem.bearable {
+        true => Problem { severity: problem.severity.min(Severity::Warning), ..problem },
+        false => problem,
+    };
+    let problems: Vec<Problem> = problems.into_iter().map(lighter).collect();
     if problems.iter().any(Problem::is_error) {
-        return Err(PackageError { origin: origin.into(), problems });
+        return Err(problems);
     }
     Ok(problems)
 }

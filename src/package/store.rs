@@ -86,7 +86,9 @@ impl Package {
                 _ => return Err(damaged(format!("the stored package has another content of {path}"))),
             }
         }
-        Assembly { origin, digest, files, trusted: Some(counts), allow_mismatch: false }.finish(None)
+        let opened = Assembly { origin: origin.clone(), digest, files, trusted: Some(counts), allow_mismatch: false }
+            .finish(None);
+        opened.usable().map_err(failed)
     }
 }
 

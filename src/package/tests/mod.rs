@@ -1,7 +1,10 @@
 //! Whole packages: the samples, and a corpus of broken ones, each with what is said about it.
 
+mod archives;
 mod descriptor;
+mod forms;
 mod manifests;
+mod rules;
 mod sample;
 mod whole;
 
@@ -65,7 +68,7 @@ const CONFIG: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: cm }\n"
 impl Draft {
     fn new() -> Self {
         let mut draft = Self(Vec::new());
-        draft.set(META, "CSAR-Version: 1.1\nCreated-By: x\nEntry-Definitions: Definitions/top.yaml\n\nName: Files/cm.yaml\nContent-Type: text/yaml\n");
+        draft.set(META, "CSAR-Version: 1.1\nCreated-By: x\nEntry-Definitions: Definitions/top.yaml\nTOSCA-Meta-File-Version: 1.0\n\nName: Files/cm.yaml\nContent-Type: text/yaml\n");
         draft.set("Definitions/top.yaml", TOP).set("Definitions/types.yaml", TYPES).set("Definitions/df.yaml", FLAVOUR);
         draft.set("Files/cm.yaml", CONFIG);
         draft
@@ -119,7 +122,7 @@ impl Draft {
 }
 
 fn open_zip(bytes: Vec<u8>) -> Result<Package, PackageError> {
-    Package::read("x.csar".into(), Archive::zip(Box::new(Cursor::new(bytes))), &OpenOptions::default())
+    Package::open_archive("x.csar".into(), Archive::zip(Box::new(Cursor::new(bytes))), &OpenOptions::default())
 }
 
 fn said(result: Result<(), PackageError>) -> String {

@@ -77,7 +77,10 @@ fn what_is_no_archive() {
     assert_eq!(missing.to_string(), "/no/such.csar: cannot be read: no such file or directory");
     let directory = tempfile::tempdir().unwrap();
     let error = Package::open(directory.path(), &OpenOptions::default()).unwrap_err();
-    assert_eq!((error.problems[0].rule, error.problems[0].message.as_str()), ("C3", "no TOSCA-Metadata/TOSCA.meta"));
+    assert_eq!(
+        (error.problems[0].rule, error.problems[0].message.as_str()),
+        ("C3", "no TOSCA-Metadata/TOSCA.meta, and no VNFD at the root")
+    );
     let error = Draft(vec![("a/vendor.csar".into(), "x".into())]).open().unwrap_err();
     assert!(error.problems[0].help.as_ref().unwrap().contains("a/vendor.csar"));
 }
@@ -168,12 +171,13 @@ fn every_wrong_digest_is_named() {
     let problems = draft.problems();
     let lines: Vec<_> = problems.lines().collect();
     assert!(lines[0].starts_with("A4 Files/b.yaml: SHA-256 is "), "{problems}");
-    assert!(lines[0].ends_with("..., TOSCA-Metadata/TOSCA.meta:8 says 000000000000..."), "{problems}");
+    assert!(lines[0].ends_with("..., TOSCA-Metadata/TOSCA.meta:9 says 000000000000..."), "{problems}");
     assert!(lines[1].starts_with("A4 Files/c.yaml: SHA-512 is "), "{problems}");
-    assert_eq!(lines[2], "A3 TOSCA-Metadata/TOSCA.meta:16: Files/none.yaml is listed, but not in the package");
+    assert_eq!(lines[2], "A3 TOSCA-Metadata/TOSCA.meta:17: Files/none.yaml is listed, but not in the package");
     draft.replace(META, "\nName: Files/none.yaml\n", "");
     let options = OpenOptions { allow_hash_mismatch: true };
-    let package = Package::read("x".into(), Archive::zip(Box::new(Cursor::new(draft.zip()))), &options).unwrap();
+    let package =
+        Package::open_archive("x".into(), Archive::zip(Box::new(Cursor::new(draft.zip()))), &options).unwrap();
     let warnings: Vec<_> = package.warnings.iter().map(|warning| (warning.rule, warning.severity)).collect();
     assert_eq!(warnings, [("A4", Severity::Warning), ("A4", Severity::Warning)]);
     assert_eq!((package.digests_checked, package.digests_listed), (0, 2));
@@ -213,11 +217,11 @@ fn contradicting_listings_are_errors_and_repetitions_are_not() {
     draft.list(&format!("Name: Files/cm.yaml\nAlgorithm: SHA-256\nHash: {}\n", "0".repeat(64)));
     assert_eq!(
         draft.problems(),
-        "A6 TOSCA-Metadata/TOSCA.meta:16: Files/cm.yaml is listed with another Hash in TOSCA-Metadata/TOSCA.meta:8"
+        "A6 TOSCA-Metadata/TOSCA.meta:17: Files/cm.yaml is listed with another Hash in TOSCA-Metadata/TOSCA.meta:9"
     );
 }
 
-fn package_sum(text: &str) -> String {
+pub(super) fn package_sum(text: &str) -> String {
     let mut hasher = super::super::digests::Hasher::new(&BTreeSet::new());
     hasher.update(text.as_bytes());
     super::super::digests::hex(&hasher.finish().sha256)

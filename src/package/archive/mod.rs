@@ -1,0 +1,294 @@
+//! The files of a package: a zip or the same tree as a directory, read under limits.
+//!
+//! A package is untrusted. Nothing is extracted, no path leaves the archive, links are refused, and sizes are those
+//! that were really read, never those that the archive declares. Only files that the life cycle needs stay in memory;
+//! the others pass through the hash functions. What the files mean is not known here.
+
+mod limits;
+mod names;
+
+use super::digests::{Algorithm, Hasher, Sums};
+use super::problem::Problem;
+use limits::{Budget, MAX_ENTRIES, MAX_KEPT_FILE_BYTES, MAX_LIST_BYTES, MIB, plain};
+use names::Names;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use zip::ZipReadOptions;
+use zip::read::OwnedZipFileEntry;
+use zip::unstable::read::ZipIterable;
+
+/// One file of a package.
+#[derive(Clone, Debug)]
+pub(super) struct File {
+    /// Bytes that were read.
+    pub size: u64,
+    /// Its digests.
+    pub sums: Sums,
+    /// Its content, if it was kept.
+    pub bytes: Option<Vec<u8>>,
+}
+
+/// All files of a package by path.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Files(pub BTreeMap<String, File>);
+
+impl Files {
+    /// Whether the package has this file.
+    pub fn contains(&self, path: &str) -> bool {
+        self.0.contains_key(path)
+    }
+
+    /// Whether a file of the package lies below this path.
+    pub fn has_directory(&self, path: &str) -> bool {
+        let directory = format!("{path}/");
+        let mut inside = self.0.range(directory.clone()..);
+        !path.is_empty() && inside.next().is_some_and(|(path, _)| path.starts_with(&directory))
+    }
+
+    /// The content of a file; `None` if there is no such file or it was not kept.
+    pub fn bytes(&self, path: &str) -> Option<&[u8]> {
+        self.0.get(path)?.bytes.as_deref()
+    }
+}
+
+/// A package that was listed, but not yet read.
+pub(super) struct Archive {
+    source: Source,
+    /// Paths of the files, with what is needed to read each.
+    entries: BTreeMap<String, Entry>,
+}
+
+enum Source {
+    /// The archive and its size.
+    Zip(Box<dyn ReadSeek>, u64),
+    Directory,
+}
+
+enum Entry {
+    Zip(Box<OwnedZipFileEntry>),
+    File(PathBuf),
+}
+
+/// What a zip is read from.
+pub(super) trait ReadSeek: Read + Seek {}
+impl<T: Read + Seek> ReadSeek for T {}
+
+impl Archive {
+    /// Lists the zip or the directory at `path`.
+    pub fn open(path: &Path) -> Result<Self, Vec<Problem>> {
+        let kind = fs::metadata(path).map_err(|error| unreadable(&error))?;
+        if kind.is_dir() {
+            return Self::directory(path);
+        }
+        if !kind.is_file() {
+            return Err(vec![Problem::error("C1", "neither a file nor a directory").help(WHAT_A_PACKAGE_IS)]);
+        }
+        let file = fs::File::open(path).map_err(|error| unreadable(&error))?;
+        Self::zip(Box::new(BufReader::new(file)))
+    }
+
+    /// Lists a zip in memory.
+    pub fn zip(mut reader: Box<dyn ReadSeek>) -> Result<Self, Vec<Problem>> {
+        let not_a_zip = |error: &zip::result::ZipError| {
+            vec![Problem::error("C1", format!("not a zip archive: {error}")).help(WHAT_A_PACKAGE_IS)]
+        };
+        let size = reader.seek(SeekFrom::End(0)).map_err(|error| not_a_zip(&error.into()))?;
+        let mut archive = ZipIterable::try_new(&mut reader, zip::read::Config::default()).map_err(|e| not_a_zip(&e))?;
+        if archive.len() > MAX_ENTRIES {
+            return Err(vec![too_many_entries(archive.len())]);
+        }
+        let mut names = Names::default();
+        let mut entries = BTreeMap::new();
+        let mut list_start = None;
+        for entry in archive.files().map_err(|e| not_a_zip(&e))? {
+            let entry = entry.map_err(|e| not_a_zip(&e))?;
+            let start = *list_start.get_or_insert(entry.central_header_start());
+            if entry.central_header_start().saturating_sub(start) > MAX_LIST_BYTES {
+                let message = format!("the list of entries takes more than {} MiB", MAX_LIST_BYTES / MIB);
+                return Err(vec![Problem::error("C1", message)]);
+            }
+            let Ok(name) = entry.name().map(std::borrow::Cow::into_owned) else {
+                names.refuse(&String::from_utf8_lossy(entry.name_raw()), "the name is not text");
+                continue;
+            };
+            let Some(name) = names.take(&name, entry.is_dir(), entry.unix_mode()) else { continue };
+            if entry.encrypted() {
+                names.problem(Problem::error("C1", format!("entry {name} is encrypted")));
+                continue;
+            }
+            entries.insert(name, Entry::Zip(Box::new(entry.into())));
+        }
+        names.finish()?;
+        Ok(Self { source: Source::Zip(reader, size), entries })
+    }
+
+    fn directory(root: &Path) -> Result<Self, Vec<Problem>> {
+        // Before walking what may be a whole disk, a look at what makes a directory a package.
+        if !root.join(super::META).is_file() {
+            let items = fs::read_dir(root).map_err(|error| unreadable(&error))?;
+            let yaml = items.flatten().filter(|item| is_yaml(&item.file_name().to_string_lossy())).count();
+            if yaml != 1 {
+                return Err(vec![super::listing::missing(yaml)]);
+            }
+        }
+        let mut names = Names::default();
+        let mut entries = BTreeMap::new();
+        let mut pending = vec![(root.to_path_buf(), String::new())];
+        let mut count = 0;
+        while let Some((directory, prefix)) = pending.pop() {
+            let unreadable = |error: std::io::Error| {
+                vec![Problem::error("C1", format!("{}: cannot be read: {}", directory.display(), plain(&error)))]
+            };
+            for item in fs::read_dir(&directory).map_err(unreadable)? {
+                let item = item.map_err(unreadable)?;
+                count += 1;
+                if count > MAX_ENTRIES {
+                    return Err(vec![too_many_entries(count)]);
+                }
+                let kind = item.file_type().map_err(unreadable)?;
+                let name = item.file_name();
+                let Some(name) = name.to_str() else {
+                    names.refuse(&name.to_string_lossy(), "the name is not UTF-8");
+                    continue;
+                };
+                let path = format!("{prefix}{name}");
+                let special = if kind.is_symlink() {
+                    0o120_000
+                } else if kind.is_dir() {
+                    0o040_000
+                } else if kind.is_file() {
+                    0o100_000
+                } else {
+                    0o020_000
+                };
+                let Some(path) = names.take(&path, kind.is_dir(), Some(special)) else { continue };
+                if kind.is_dir() {
+                    pending.push((item.path(), format!("{path}/")));
+                } else {
+                    entries.insert(path, Entry::File(item.path()));
+                }
+            }
+        }
+        names.finish()?;
+        Ok(Self { source: Source::Directory, entries })
+    }
+
+    /// The paths of all files, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(String::as_str)
+    }
+
+    /// Reads one file ahead of the others; `None` if there is none.
+    pub fn read(&mut self, path: &str) -> Option<Result<Vec<u8>, Problem>> {
+        let entry = self.entries.get(path)?;
+        let mut budget = self.source.budget();
+        let file = read(&mut self.source, &mut budget, path, entry, &BTreeSet::new(), true);
+        Some(file.and_then(|file| file.bytes.ok_or_else(|| too_large_to_keep(path))))
+    }
+
+    /// Reads everything once: hashes all files (with SHA-256 and with what `algorithms` asks for) and keeps the content
+    /// of those that `keep` picks, unless they are larger than what can be parsed.
+    pub fn load(
+        mut self,
+        algorithms: &BTreeMap<String, BTreeSet<Algorithm>>,
+        keep: impl Fn(&str) -> bool,
+    ) -> Result<Files, Vec<Problem>> {
+        let none = BTreeSet::new();
+        let mut budget = self.source.budget();
+        let mut files = BTreeMap::new();
+        for (path, entry) in &self.entries {
+            let wanted = algorithms.get(path).unwrap_or(&none);
+            let file = read(&mut self.source, &mut budget, path, entry, wanted, keep(path));
+            files.insert(path.clone(), file.map_err(|problem| vec![problem])?);
+        }
+        Ok(Files(files))
+    }
+}
+
+impl Source {
+    fn budget(&self) -> Budget {
+        Budget::new(match self {
+            Self::Zip(_, size) => Some(*size),
+            Self::Directory => None,
+        })
+    }
+
+    /// Passes the bytes of one file to `sink`; returns how many they were.
+    fn pass(
+        &mut self,
+        budget: &mut Budget,
+        path: &str,
+        entry: &Entry,
+        sink: impl FnMut(&[u8]) -> std::io::Result<()>,
+    ) -> Result<u64, Problem> {
+        match (self, entry) {
+            (Self::Zip(reader, _), Entry::Zip(entry)) => {
+                let packed = entry.compressed_size();
+                let file = OwnedZipFileEntry::as_ref(entry).with_reader(reader, ZipReadOptions::default());
+                let mut file =
+                    file.map_err(|error| Problem::error("C1", format!("entry {path} cannot be unpacked: {error}")))?;
+                budget.pass(&mut file, path, Some(packed), sink)
+            }
+            (_, Entry::File(on_disk)) => {
+                let mut file = fs::File::open(on_disk)
+                    .map_err(|error| Problem::error("C1", format!("entry {path} cannot be read: {}", plain(&error))))?;
+                budget.pass(&mut file, path, None, sink)
+            }
+            (Self::Directory, Entry::Zip(_)) => Err(Problem::error("C1", format!("entry {path} has no archive"))),
+        }
+    }
+}
+
+fn read(
+    source: &mut Source,
+    budget: &mut Budget,
+    path: &str,
+    entry: &Entry,
+    algorithms: &BTreeSet<Algorithm>,
+    keep: bool,
+) -> Result<File, Problem> {
+    let mut hasher = Hasher::new(algorithms);
+    let mut bytes = keep.then(Vec::new);
+    let size = source.pass(budget, path, entry, |piece| {
+        hasher.update(piece);
+        if let Some(kept) = &mut bytes {
+            if (kept.len() + piece.len()) as u64 > MAX_KEPT_FILE_BYTES {
+                bytes = None;
+            } else {
+                kept.extend_from_slice(piece);
+            }
+        }
+        Ok(())
+    })?;
+    if let Some(bytes) = &mut bytes {
+        bytes.shrink_to_fit();
+        budget.keep(bytes.len())?;
+    }
+    Ok(File { size, sums: hasher.finish(), bytes })
+}
+
+const WHAT_A_PACKAGE_IS: &str =
+    "a package is a CSAR (a zip), or a directory with the same tree, that holds TOSCA-Metadata/TOSCA.meta";
+
+fn unreadable(error: &std::io::Error) -> Vec<Problem> {
+    vec![Problem::error("C1", format!("cannot be read: {}", plain(error)))]
+}
+
+/// Whether a file is YAML by its name.
+pub(super) fn is_yaml(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    lower.ends_with(".yaml") || lower.ends_with(".yml")
+}
+
+fn too_many_entries(count: usize) -> Problem {
+    Problem::error("C1", format!("{count} or more entries, limit {MAX_ENTRIES}"))
+}
+
+fn too_large_to_keep(path: &str) -> Problem {
+    Problem::error(
+        "C1",
+        format!("entry {path} expands to more than {} MiB, which is too much for its kind", MAX_KEPT_FILE_BYTES / MIB),
+    )
+}
