@@ -67,9 +67,7 @@ impl Operating<'_> {
         // Until somebody is asked, or something is written, Ctrl-C simply ends the process.
         let mut stop = None;
         loop {
-            let around = surroundings::read(&env.cluster, self.observer, &proposal.sheet.items).await?;
-            proposal.sheet.ahead = ahead::of(&proposal.sheet.items, &self.observer.live(), &around);
-            proposal.sheet.notes.extend(unread(&around));
+            let around = look_ahead(env, self.observer, &mut proposal.sheet).await?;
             let sheet = &proposal.sheet;
             if self.change.dry_run == DryRun::Client {
                 print(env, self.change.output, sheet, &sheet.name, |screen| plan_view::sheet(sheet, screen));
@@ -236,6 +234,14 @@ fn refused_drift(sheet: &Sheet) -> CliError {
         crate::view::words::count(sheet.drift.len(), "change")
     ))
     .hint("Overwrite them: --overwrite-drift, or answer the question on a terminal")
+}
+
+/// Adds to a plan what follows from it, as far as what stands around the VNF may be read.
+pub async fn look_ahead(env: &Env, observer: &Observer, sheet: &mut Sheet) -> Result<Surroundings, CliError> {
+    let around = surroundings::read(&env.cluster, observer, &sheet.items).await?;
+    sheet.ahead = ahead::of(&sheet.items, &observer.live(), &around);
+    sheet.notes.extend(unread(&around));
+    Ok(around)
 }
 
 /// What may not be read, and so is not told of.

@@ -9,7 +9,7 @@ use crate::object::pod::{active, is_ready};
 use crate::object::reference::uses;
 use crate::object::rollout::{is_on_delete, partition};
 use crate::object::workload::{WorkloadKind, pod_spec};
-use crate::object::{ObjectRef, text};
+use crate::object::{ObjectRef, text, uid};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -182,11 +182,12 @@ pub fn in_several_budgets<'a>(
 
 /// The Pods of an item that are replaced through evictions: those that serve. The others are deleted.
 pub fn evicted<'a>(item: &Item, live: &'a Live) -> Vec<&'a Value> {
-    if !matches!(item.step, Step::ReplacePods { .. } | Step::Respawn { .. }) {
-        return Vec::new();
-    }
-    let listed = |pod: &&Value| item.pods.iter().any(|name| text(pod, "/metadata/name") == Some(name));
-    live.pods_of(&item.object).into_iter().filter(listed).filter(|pod| active(pod) && is_ready(pod)).collect()
+    let goes = |pod: &&Value| match &item.step {
+        Step::ReplacePods { .. } | Step::Respawn { .. } => item.pods.contains(&name_of(pod)),
+        Step::RollOut { strays, .. } => strays.iter().any(|stray| stray == uid(pod)),
+        _ => false,
+    };
+    live.pods_of(&item.object).into_iter().filter(goes).filter(|pod| active(pod) && is_ready(pod)).collect()
 }
 
 /// Who reads a ConfigMap or Secret, among the live objects of the plan and those beside it.

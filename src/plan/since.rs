@@ -165,7 +165,6 @@ mod tests {
             namespace: "n".into(),
             package_before: None,
             package_after: None,
-            revisions: None,
             flavour: None,
             digests_checked: None,
             record: Vec::new(),
