@@ -73,7 +73,7 @@ impl Cluster {
         }
         let url = with_query(&format!("{}/eviction", self.object_path(pod).await?), &query);
         let ask = Ask::about(Method::POST, url, "evict", pod).body(JSON, &eviction(pod, uid, run));
-        outcome(self.ask_raw(&ask).await)
+        outcome(self.ask_raw(&if run == Run::Dry { ask.repeatable() } else { ask }).await)
     }
 
     /// The last lines of a container's log, at most `lines` of them and `bytes` bytes, whole lines; with `previous`

@@ -9,11 +9,15 @@ use super::{
 use crate::object::{ObjectRef, text};
 use http::Method;
 use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::time::sleep;
 
 const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
 const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 /// Objects per page of a list.
 const PAGE: &str = "500";
+/// Pauses between the tries of a write that the server refuses as a conflict although it asks for no version.
+const CONFLICT_PAUSES: [Duration; 3] = [Duration::from_millis(100), Duration::from_millis(300), Duration::from_secs(1)];
 
 /// Whether a write is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,7 +216,8 @@ impl Cluster {
         }
         let path = self.kind_path(&r.api_version, &r.kind, r.namespace.as_deref()).await?;
         let url = with_query(&path, &write_query(run));
-        self.ask(Ask::about(Method::POST, url, "create", &r).body(JSON, object)).await
+        let ask = Ask::about(Method::POST, url, "create", &r).body(JSON, object);
+        self.ask(if run == Run::Dry { ask.repeatable() } else { ask }).await
     }
 
     /// Replaces an object (PUT) under the resourceVersion that it carries.
@@ -228,18 +233,18 @@ impl Cluster {
     /// Patches an object with RFC 6902 operations.
     ///
     /// # Errors
-    /// A failed `test` is `is_invalid` without causes; a replaced resourceVersion that is stale is `is_conflict`.
+    /// A failed `test` is `is_invalid` without causes.
     pub async fn json_patch(&self, r: &ObjectRef, patch: &[Value], run: Run) -> Result<Value, ClusterError> {
         let patch = Value::Array(patch.to_vec());
-        self.patch(r, "application/json-patch+json", &patch, &write_query(run)).await
+        self.patch(r, "application/json-patch+json", &patch, run).await
     }
 
     /// Patches an object with an RFC 7396 merge patch.
     ///
     /// # Errors
-    /// Whatever befell the request; a `metadata.resourceVersion` in the patch makes it conditional.
+    /// Whatever befell the request.
     pub async fn merge_patch(&self, r: &ObjectRef, patch: &Value) -> Result<Value, ClusterError> {
-        self.patch(r, "application/merge-patch+json", patch, &write_query(Run::Real)).await
+        self.patch(r, "application/merge-patch+json", patch, Run::Real).await
     }
 
     async fn patch(
@@ -247,10 +252,19 @@ impl Cluster {
         r: &ObjectRef,
         content_type: &'static str,
         patch: &Value,
-        query: &[(&str, &str)],
+        run: Run,
     ) -> Result<Value, ClusterError> {
-        let url = with_query(&self.object_path(r).await?, query);
-        self.ask(Ask::about(Method::PATCH, url, "patch", r).body(content_type, patch)).await
+        let url = with_query(&self.object_path(r).await?, &write_query(run));
+        let ask = Ask::about(Method::PATCH, url, "patch", r).body(content_type, patch);
+        let ask = if run == Run::Dry { ask.repeatable() } else { ask };
+        // No patch of ours is bound to a version: the server gave way to others who write the object just now.
+        let mut pauses = CONFLICT_PAUSES.iter();
+        loop {
+            match (self.ask(ask.clone()).await, pauses.next()) {
+                (Err(error), Some(pause)) if error.is_conflict() => sleep(*pause).await,
+                (answer, _) => return answer,
+            }
+        }
     }
 
     /// Asks for an object's deletion; it may stand for a while yet (grace, finalizers). `false`: it was gone.
@@ -260,7 +274,23 @@ impl Cluster {
     pub async fn delete(&self, r: &ObjectRef, how: &DeleteHow) -> Result<bool, ClusterError> {
         let url = self.object_path(r).await?;
         let ask = Ask::about(Method::DELETE, url, "delete", r).body(JSON, &how.options());
-        Ok(optional(self.ask_raw(&ask).await)?.is_some())
+        let mut pauses = CONFLICT_PAUSES.iter();
+        loop {
+            match (optional(self.ask_raw(&ask).await), pauses.next()) {
+                // With the object that is meant, it was not the precondition that failed.
+                (Err(error), Some(pause)) if error.is_conflict() && self.meets(r, how).await? => sleep(*pause).await,
+                (answer, _) => return Ok(answer?.is_some()),
+            }
+        }
+    }
+
+    /// Whether the object is still the one that a deletion is about.
+    async fn meets(&self, r: &ObjectRef, how: &DeleteHow) -> Result<bool, ClusterError> {
+        let Some(found) = self.get_metadata(r).await? else { return Ok(false) };
+        let same = |wanted: &Option<String>, pointer: &str| {
+            wanted.as_deref().is_none_or(|wanted| text(&found, pointer) == Some(wanted))
+        };
+        Ok(same(&how.uid, "/metadata/uid") && same(&how.resource_version, "/metadata/resourceVersion"))
     }
 
     /// The server's version, `v1.33.1`.

@@ -138,7 +138,10 @@ impl Task<'_> {
                     }
                     self.pause(LOOK_AGAIN).await?;
                 }
-                Err(Cause::Cluster(error)) if error.is_conflict() => return Ok(()),
+                // Another Pod under this name, or the server gave way to somebody: the next look tells which.
+                Err(Cause::Cluster(error)) if error.is_conflict() && Instant::now() < self.work.deadline => {
+                    self.pause(LOOK_AGAIN).await?;
+                }
                 Err(cause) => return Err(self.fail(cause)),
             }
         }
