@@ -112,6 +112,7 @@ impl Cluster {
         let request_timeout = options.request_timeout.unwrap_or(REQUEST_TIMEOUT);
         Ok(Self {
             fence: None,
+            insists: false,
             inner: Arc::new(Inner {
                 client,
                 traffic,

@@ -55,6 +55,7 @@ pub const PARALLEL_REQUESTS: usize = 8;
 pub struct Cluster {
     inner: Arc<Inner>,
     fence: Option<Fence>,
+    insists: bool,
 }
 
 struct Inner {
@@ -76,13 +77,20 @@ impl Cluster {
     /// The same cluster, to which no write goes out unless the fence is open at that moment.
     #[must_use]
     pub fn fenced(&self, fence: Fence) -> Self {
-        Self { inner: Arc::clone(&self.inner), fence: Some(fence) }
+        Self { fence: Some(fence), ..self.clone() }
     }
 
     /// The same cluster without a fence.
     #[must_use]
     pub fn unfenced(&self) -> Self {
-        Self { inner: Arc::clone(&self.inner), fence: None }
+        Self { fence: None, ..self.clone() }
+    }
+
+    /// The same cluster, which also tries writes again that failed for a passing reason: for who knows what a second
+    /// try finds when the first one was done and only its answer got lost.
+    #[must_use]
+    pub fn insisting(&self) -> Self {
+        Self { insists: true, ..self.clone() }
     }
 
     /// The context in use; empty when only a server was named.

@@ -1,8 +1,9 @@
 //! The one way to a server for everything but watches: builds the request, bounds how long it takes and how many
 //! run at once, repeats what is safe to repeat, and turns every failure into a `ClusterError`.
 //!
-//! Only reads are repeated here. Whether a write that got no answer is safe to repeat is the engine's to know; a
-//! write whose connection was refused was never sent, and is repeated.
+//! Only reads are repeated here, and what comes to the same: trials and reviews. Whether a write that got no answer is
+//! safe to repeat is its caller's to know, who then insists; a write whose connection was refused was never sent, and
+//! is repeated.
 
 use super::{
     Cluster, ClusterError,
@@ -71,7 +72,7 @@ impl Ask {
         self
     }
 
-    /// For the POSTs that change nothing, such as reviews.
+    /// For what changes nothing although it is no GET, such as reviews.
     pub(super) fn repeatable(mut self) -> Self {
         self.repeatable = true;
         self
@@ -152,7 +153,7 @@ impl Cluster {
             let refused = matches!(error, ClusterError::Refused { .. });
             // A server that let us wait for the whole of the time limit gets no second one.
             let passing = error.is_transient() && !matches!(error, ClusterError::Timeout { .. });
-            let worthwhile = (ask.repeatable && passing) || refused;
+            let worthwhile = ((ask.repeatable || self.insists) && passing) || refused;
             let hopeless = error.is_unsent() && !had_answers;
             let pause = error.status().and_then(|s| s.retry_after).unwrap_or(pause);
             if !worthwhile || hopeless || started.elapsed() + pause > PATIENCE {

@@ -12,12 +12,15 @@ use super::verbs::{DeleteHow, Propagation, Run};
 use super::{Cluster, ClusterError};
 use crate::object::{ObjectRef, text, uid};
 use crate::package::PackageError;
-use crate::record::instance::{FormerName, owner_reference};
+use crate::record::instance::{FormerName, InstantiationState, owner_reference};
 use crate::record::names::{self, MANAGED_BY, MANAGER, RECORD, column};
 use crate::record::{Instance, RecordError};
 use futures::future::try_join_all;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+
+/// How often a write is tried that finds something else than it should, when that may pass.
+const TRIES: u32 = 3;
 
 /// Why our own objects could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -143,7 +146,8 @@ pub struct Store {
 impl Store {
     /// The store in a namespace.
     pub fn new(cluster: Cluster, namespace: &str) -> Self {
-        Self { cluster, namespace: namespace.to_owned() }
+        // What a lost answer leaves is told by each write: names made at random, versions, conditions.
+        Self { cluster: cluster.insisting(), namespace: namespace.to_owned() }
     }
 
     /// The namespace of the records.
@@ -193,8 +197,11 @@ impl Store {
         let claim = self.cluster.get(&names::config_map(&self.namespace, &names::claim(name))).await;
         let claim = claim.map_err(StoreError::needed(READ))?;
         let Some(id) = claim.as_ref().and_then(holder) else { return Ok(None) };
-        // A claim outlives a rename for a moment: only the record says what the instance is called.
-        Ok(self.by_id(id).await?.filter(|stored| stored.instance.vnf_instance_name == name))
+        let bears =
+            |stored: &Stored| stored.instance.vnf_instance_name == name || stored.instance.open_operation().is_some();
+        // A claim outlives a rename for a moment: only the record says what the instance is called. While an operation
+        // is open that may be one name or the other.
+        Ok(self.by_id(id).await?.filter(bears))
     }
 
     async fn by_id(&self, id: &str) -> Result<Option<Stored>, StoreError> {
@@ -244,8 +251,16 @@ impl Store {
         if self.by_name(&instance.vnf_instance_name).await?.is_some() {
             return Err(self.taken(&instance.vnf_instance_name));
         }
-        let object = self.cluster.create(&instance.to_config_map(&self.namespace, None), Run::Real).await;
-        let object = object.map_err(StoreError::needed(WRITE))?;
+        self.remove_unclaimed(&instance.vnf_instance_name).await?;
+        let wanted = instance.to_config_map(&self.namespace, None);
+        let object = match self.create_once(&wanted).await {
+            Ok(object) => object,
+            Err(error) => {
+                // The server may have done it all the same; its name was made at random, so that it is ours.
+                let _ = self.delete_object(&wanted).await;
+                return Err(error);
+            }
+        };
         let stored = Stored { instance, object };
         if let Err(error) = self.claim(&stored, &stored.instance.vnf_instance_name).await {
             // The record is ours alone: nobody could find it without its name.
@@ -253,6 +268,36 @@ impl Store {
             return Err(error);
         }
         Ok(stored)
+    }
+
+    /// Removes records of this name that nobody has claimed it for and nothing was ever done with: a process died
+    /// between the two.
+    async fn remove_unclaimed(&self, name: &str) -> Result<(), StoreError> {
+        let state = InstantiationState::NotInstantiated.to_string();
+        let begun = |record: &Value| {
+            annotation(record, column::STATE) != state || !annotation(record, column::OPERATION).is_empty()
+        };
+        let records = self.records().await?;
+        let unclaimed = records.iter().filter(|record| annotation(record, column::NAME) == name && !begun(record));
+        try_join_all(unclaimed.map(|record| self.delete_object(record))).await?;
+        Ok(())
+    }
+
+    /// Creates an object whose name was made at random: one that is there already is ours, made by a try whose answer
+    /// got lost.
+    async fn create_once(&self, object: &Value) -> Result<Value, StoreError> {
+        let mut tries = 0..TRIES;
+        loop {
+            match (self.cluster.create(object, Run::Real).await, tries.next()) {
+                (Err(error), Some(_)) if error.is_already_exists() => {
+                    let Some(reference) = ObjectRef::of(object) else { return Err(error.into()) };
+                    if let Some(found) = self.cluster.get(&reference).await? {
+                        return Ok(found);
+                    }
+                }
+                (answer, _) => return answer.map_err(StoreError::needed(WRITE)),
+            }
+        }
     }
 
     fn taken(&self, name: &str) -> StoreError {
@@ -278,7 +323,7 @@ impl Store {
             "data": {"vnfInstanceId": stored.instance.id},
         });
         let reference = names::config_map(&self.namespace, &names::claim(name));
-        for _ in 0..2 {
+        for _ in 0..TRIES {
             match self.cluster.create(&claim, Run::Real).await {
                 Ok(_) => return Ok(()),
                 Err(error) if error.is_already_exists() => {}
@@ -306,36 +351,34 @@ impl Store {
         Err(self.taken(name))
     }
 
-    /// Gives a name up, if it is this instance's.
-    ///
-    /// # Errors
-    /// The API server's.
-    pub async fn release_name(&self, instance_id: &str, name: &str) -> Result<(), StoreError> {
-        let reference = names::config_map(&self.namespace, &names::claim(name));
-        if let Some(claim) = self.cluster.get(&reference).await?
-            && holder(&claim) == Some(instance_id)
-        {
-            self.delete_object(&claim).await?;
-        }
-        Ok(())
-    }
-
     /// Writes a record under the resourceVersion that it was read with.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when somebody else wrote in between.
     pub async fn save(&self, stored: &mut Stored) -> Result<(), StoreError> {
         let wanted = stored.instance.to_config_map(&self.namespace, Some(&stored.object));
-        match self.cluster.replace(&wanted).await {
-            Ok(object) => {
-                stored.object = object;
-                Ok(())
+        let record = names::config_map(&self.namespace, &names::instance(&stored.instance.id));
+        for _ in 0..TRIES {
+            match self.cluster.replace(&wanted).await {
+                Ok(object) => {
+                    stored.object = object;
+                    return Ok(());
+                }
+                Err(error) if error.is_conflict() => {}
+                Err(error) => return Err(StoreError::needed(WRITE)(error)),
             }
-            Err(error) if error.is_conflict() => {
-                Err(StoreError::Conflict { name: stored.instance.vnf_instance_name.clone() })
+            let Some(found) = self.cluster.get(&record).await? else { break };
+            let same = |part: &str| found[part] == wanted[part];
+            if same("data") && same("binaryData") {
+                // An earlier try wrote it, and its answer got lost.
+                stored.object = found;
+                return Ok(());
             }
-            Err(error) => Err(StoreError::needed(WRITE)(error)),
+            if found["metadata"]["resourceVersion"] != wanted["metadata"]["resourceVersion"] {
+                break;
+            }
         }
+        Err(StoreError::Conflict { name: stored.instance.vnf_instance_name.clone() })
     }
 
     /// Reads a record again.
@@ -386,7 +429,7 @@ impl Store {
     async fn delete_object(&self, object: &Value) -> Result<(), StoreError> {
         let Some(reference) = ObjectRef::of(object) else { return Ok(()) };
         let how = DeleteHow {
-            uid: Some(uid(object).to_owned()),
+            uid: Some(uid(object).to_owned()).filter(|uid| !uid.is_empty()),
             propagation: Propagation::Background,
             ..DeleteHow::default()
         };

@@ -90,7 +90,7 @@ pub(crate) async fn run(global: &Global, args: InstantiateArgs) -> Result<Exit, 
     let result = operate(&env, &args, &mut session, &contents, &plan, notes, digests_checked).await;
     if is_new && session.stored.exists() && session.instance().kubectl_vnf.operation.is_none() {
         // Nothing began after all. What went wrong is the news, not that this may fail too.
-        let _ = env.store.delete(&session.stored).await;
+        let _ = super::delete::remove(&env, &session).await;
     }
     result
 }

@@ -192,7 +192,8 @@ async fn modify_record(env: &Env, session: &mut Session, asked: &Asked) -> Resul
     }
     let name = session.instance().vnf_instance_name.clone();
     if name != former {
-        env.store.release_name(&session.instance().id, &former).await?;
+        // A name that could not be freed now is free for the taking all the same.
+        let _ = env.store.prune(session.instance()).await;
     }
     env.ui.out(&format!("vnfinstance/{name} updated: the record only, nothing is instantiated\n"));
     Ok(Exit::Done)

@@ -128,6 +128,11 @@ fn read(cluster: &Cluster, lease: &Value) -> Option<Holder> {
     })
 }
 
+/// Which process holds it.
+fn token(lease: &Value) -> Option<&str> {
+    lease["metadata"]["annotations"][TOKEN].as_str()
+}
+
 /// The newest time that the API server noted for a write of the object.
 fn server_write_time(object: &Value) -> Option<Timestamp> {
     let entries = object.pointer("/metadata/managedFields")?.as_array()?;
@@ -147,7 +152,7 @@ impl Lock {
         by: &By,
         purpose: &str,
     ) -> Result<Self, LockError> {
-        let cluster = &cluster.unfenced();
+        let cluster = &cluster.unfenced().insisting();
         let reference = names::lease(namespace, instance_id);
         let mut lease = json!({
             "apiVersion": "coordination.k8s.io/v1",
@@ -172,18 +177,28 @@ impl Lock {
                 Ok(written) => written,
                 Err(error) if error.is_already_exists() => {
                     let Some(existing) = cluster.get(&reference).await? else { continue };
-                    if let Some(holder) = read(cluster, &existing) {
+                    if token(&existing) == token(&lease) {
+                        // An earlier try took it, and its answer got lost.
+                        existing
+                    } else if let Some(holder) = read(cluster, &existing) {
                         return Err(LockError::Busy(holder));
-                    }
-                    let mut takeover = lease.clone();
-                    takeover["metadata"]["resourceVersion"] = existing["metadata"]["resourceVersion"].clone();
-                    match cluster.replace(&takeover).await {
-                        Ok(written) => written,
-                        Err(error) if error.is_conflict() || error.is_not_found() => continue,
-                        Err(error) => return Err(error.into()),
+                    } else {
+                        let mut takeover = lease.clone();
+                        takeover["metadata"]["resourceVersion"] = existing["metadata"]["resourceVersion"].clone();
+                        match cluster.replace(&takeover).await {
+                            Ok(written) => written,
+                            Err(error) if error.is_conflict() || error.is_not_found() => continue,
+                            Err(error) => return Err(error.into()),
+                        }
                     }
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    if error.is_transient() && !error.is_unsent() {
+                        // The server may have done it all the same, and nobody would hold what nobody could take.
+                        give_back(cluster, &reference, &lease).await;
+                    }
+                    return Err(error.into());
+                }
             };
             lease = written;
             return Ok(Self::held(cluster.clone(), reference, lease, renewed));
@@ -253,13 +268,30 @@ impl Lock {
         if self.shared.lost.borrow().is_some() {
             return;
         }
-        let how = DeleteHow {
-            uid: Some(uid(&state.lease).to_owned()),
-            resource_version: text(&state.lease, "/metadata/resourceVersion").map(ToOwned::to_owned),
-            ..DeleteHow::default()
-        };
+        let (cluster, reference) = (&self.shared.cluster, &self.shared.reference);
         // When this fails the Lease runs out by itself.
-        let _ = self.shared.cluster.delete(&self.shared.reference, &how).await;
+        if delete(cluster, reference, &state.lease).await.is_err_and(|error| error.is_conflict()) {
+            give_back(cluster, reference, &state.lease).await;
+        }
+    }
+}
+
+/// Deletes a Lease in this version.
+async fn delete(cluster: &Cluster, reference: &ObjectRef, lease: &Value) -> Result<bool, ClusterError> {
+    let how = DeleteHow {
+        uid: Some(uid(lease).to_owned()),
+        resource_version: text(lease, "/metadata/resourceVersion").map(ToOwned::to_owned),
+        ..DeleteHow::default()
+    };
+    cluster.delete(reference, &how).await
+}
+
+/// Deletes a Lease, if it is ours, in whatever version it is: an answer that got lost may have told of another one.
+async fn give_back(cluster: &Cluster, reference: &ObjectRef, ours: &Value) {
+    if let Ok(Some(now)) = cluster.get(reference).await
+        && token(&now) == token(ours)
+    {
+        let _ = delete(cluster, reference, &now).await;
     }
 }
 
@@ -290,7 +322,6 @@ impl Shared {
                 Err(error) => return Err(error.into()),
             }
             let now = self.cluster.get(&self.reference).await?;
-            let token = |lease: &Value| lease["metadata"]["annotations"][TOKEN].clone();
             match now {
                 Some(now) if uid(&now) == uid(&state.lease) && token(&now) == token(&state.lease) => state.lease = now,
                 now => {

@@ -106,9 +106,12 @@ pub async fn begin<E: From<EngineError>>(
         lock.release().await;
         return Ok(Begun::Stopped);
     }
+    let former = session.instance().clone();
+    let id = now.operation_id.clone();
     match write_operation(session, now, contents, options).await {
         Ok(operation) => Ok(Begun::Ready(Box::new(operation), lock)),
         Err(error) => {
+            withdraw(session, former, &id).await;
             lock.release().await;
             Err(error.into())
         }
@@ -154,12 +157,34 @@ async fn write_operation(
     if let Some(name) = &journal.record.name {
         session.store.claim(&session.stored, name).await?;
     }
+    let before: BTreeSet<String> = session.instance().packages().into_iter().map(ToOwned::to_owned).collect();
+    let abandoned = session.instance().kubectl_vnf.incoming_package.is_some();
     session.stored.instance.begin(&operation, &journal);
     session.store.save(&mut session.stored).await?;
+    if abandoned {
+        // A process died before it had written its operation: nothing else tells of the package that it brought.
+        let _ = drop_packages(session, &before).await;
+    }
     if let Some(package) = incoming.and_then(|digest| contents.package(&digest)) {
         session.store.put_package(package).await?;
     }
     Ok(session.store.create_operation(operation, journal, &session.stored.object).await?)
+}
+
+/// Takes back what was written of an operation that could not be written as a whole. What cannot be taken back now does
+/// no harm: without the operation itself the record's word of it counts for nothing.
+async fn withdraw(session: &mut Session, former: Instance, operation_id: &str) {
+    let before: BTreeSet<String> = session.instance().packages().into_iter().map(ToOwned::to_owned).collect();
+    let back = async {
+        if session.instance().open_operation().is_some_and(|open| open.id == operation_id) {
+            // An answer may have got lost after the server had created it.
+            session.store.withdraw_operation(operation_id).await?;
+            update_record(session, |instance| instance.clone_from(&former)).await?;
+        }
+        tidy(session, &before).await;
+        Ok::<_, EngineError>(())
+    };
+    let _ = back.await;
 }
 
 /// SOL003 `changedInfo` of a MODIFY_INFO operation.
@@ -313,11 +338,22 @@ pub async fn carry_out(
     lock: Lock,
     means: Means<'_>,
 ) -> Result<Outcome, EngineError> {
+    let outcome = go_forward(session, operation, &lock, &means).await;
+    lock.release().await;
+    outcome
+}
+
+async fn go_forward(
+    session: &mut Session,
+    operation: StoredOperation,
+    lock: &Lock,
+    means: &Means<'_>,
+) -> Result<Outcome, EngineError> {
     let journal = operation.journal.clone();
     let verb = operation.operation.kubectl_vnf.verb;
     let items = means.items(session, &journal)?;
     let deadline = Instant::now() + means.options.timeout;
-    let mut failures = means.execute(session, &lock, verb, &journal, deadline, &items).await;
+    let mut failures = means.execute(session, lock, verb, &journal, deadline, &items).await;
     let mut target = journal.target.clone();
     let mut proof = Proof::default();
     if failures.is_empty() {
@@ -331,14 +367,14 @@ pub async fn carry_out(
     }
     let reached = OperationState::Completed;
     let ending = Ending { journal: &journal, failures, proof, reached, revision: target };
-    finish(session, operation, lock, &means, ending).await
+    finish(session, operation, lock, means, ending).await
 }
 
-/// Writes down how a run of an operation ended, and gives the lock back.
+/// Writes down how a run of an operation ended.
 pub(super) async fn finish(
     session: &mut Session,
     mut operation: StoredOperation,
-    lock: Lock,
+    lock: &Lock,
     means: &Means<'_>,
     ending: Ending<'_>,
 ) -> Result<Outcome, EngineError> {
@@ -381,10 +417,8 @@ pub(super) async fn finish(
     .await?;
     let name = session.instance().vnf_instance_name.clone();
     if state.is_final() {
-        release_names(session, &operation.journal, &former).await?;
         tidy(session, &before).await;
     }
-    lock.release().await;
     let deferred = match session.instance().current().map(|current| deferred(current, means.contents)) {
         Some(Ok(deferred)) => deferred,
         _ => Vec::new(),
@@ -435,16 +469,6 @@ pub fn ways(operation: &StoredOperation, contents: &Contents, observer: &Observe
     WaysOut { verb: extension.verb, rolling_back: extension.rolling_back, back }
 }
 
-/// Frees the names that the instance does not bear any more, or will not after all.
-async fn release_names(session: &Session, journal: &Journal, former: &str) -> Result<(), EngineError> {
-    let name = &session.instance().vnf_instance_name;
-    let wanted = journal.record.name.as_deref();
-    for other in std::iter::once(former).chain(wanted).filter(|other| other != name) {
-        session.store.release_name(&session.instance().id, other).await?;
-    }
-    Ok(())
-}
-
 /// Items of a journal against what is live now.
 ///
 /// # Errors
@@ -465,8 +489,19 @@ pub fn plan_items(
 /// The end could not be written.
 pub async fn give_up(
     session: &mut Session,
-    mut operation: StoredOperation,
+    operation: StoredOperation,
     lock: Lock,
+    reached: Option<Revision>,
+) -> Result<(), EngineError> {
+    let ended = end(session, operation, &lock, reached).await;
+    lock.release().await;
+    ended
+}
+
+async fn end(
+    session: &mut Session,
+    mut operation: StoredOperation,
+    lock: &Lock,
     reached: Option<Revision>,
 ) -> Result<(), EngineError> {
     operation.operation.enter(OperationState::Failed, session.cluster.now());
@@ -476,10 +511,7 @@ pub async fn give_up(
     let before: BTreeSet<String> = session.instance().packages().into_iter().map(ToOwned::to_owned).collect();
     update_record(session, |instance| instance.conclude(&ended, &journal, reached.as_ref())).await?;
     session.store.save_operation(&mut operation).await?;
-    let name = session.instance().vnf_instance_name.clone();
-    release_names(session, &operation.journal, &name).await?;
     tidy(session, &before).await;
-    lock.release().await;
     Ok(())
 }
 
@@ -499,11 +531,15 @@ async fn update_record(session: &mut Session, change: impl Fn(&mut Instance)) ->
 
 /// Removes what the record no longer refers to. What cannot be removed now is removed another time.
 async fn tidy(session: &Session, before: &BTreeSet<String>) {
+    let prune = session.store.prune(session.instance());
+    let _ = futures::future::join(drop_packages(session, before), prune).await;
+}
+
+/// Removes the packages that the record referred to before and does not any more, unless others do.
+async fn drop_packages(session: &Session, before: &BTreeSet<String>) -> Result<usize, StoreError> {
     let now = session.instance().packages();
-    let dropped: BTreeSet<String> = before.iter().filter(|digest| !now.contains(digest.as_str())).cloned().collect();
-    let collect = session.store.collect_packages(&dropped);
-    let prune = session.store.prune_operations(&session.instance().id);
-    let _ = futures::future::join(collect, prune).await;
+    let dropped = before.iter().filter(|digest| !now.contains(digest.as_str())).cloned().collect();
+    session.store.collect_packages(&dropped).await
 }
 
 /// Waits until the Lease of a process that is not heard of any more has run out. `told` is called once with the

@@ -28,9 +28,20 @@ const KUBELET: Duration = Duration::from_secs(15);
 /// A package is not at hand, or the end could not be written: the rollback then stands as interrupted.
 pub async fn roll_back(
     session: &mut Session,
-    mut operation: StoredOperation,
+    operation: StoredOperation,
     lock: Lock,
     means: Means<'_>,
+) -> Result<Outcome, EngineError> {
+    let outcome = go_back(session, operation, &lock, &means).await;
+    lock.release().await;
+    outcome
+}
+
+async fn go_back(
+    session: &mut Session,
+    mut operation: StoredOperation,
+    lock: &Lock,
+    means: &Means<'_>,
 ) -> Result<Outcome, EngineError> {
     let forward = operation.journal.clone();
     let verb = operation.operation.kubectl_vnf.verb;
@@ -42,9 +53,9 @@ pub async fn roll_back(
             let first = derive(&forward, means.contents, means.observer)?;
             let mut items = means.items(session, &first)?;
             items.retain(|item| is_config(&item.object) && !first.scope.delete.contains(&item.object));
-            failures = means.execute(session, &lock, verb, &first, deadline, &items).await;
+            failures = means.execute(session, lock, verb, &first, deadline, &items).await;
             if failures.is_empty() {
-                let_restarts_begin(&forward, &means, deadline).await;
+                let_restarts_begin(&forward, means, deadline).await;
                 let fixed = derive(&forward, means.contents, means.observer)?;
                 lock.check().await.map_err(EngineError::Lock)?;
                 operation.rollback = Some(fixed.clone());
@@ -58,18 +69,18 @@ pub async fn roll_back(
     let mut proof = Proof::default();
     if failures.is_empty() {
         let items = means.items(session, &journal)?;
-        failures = means.execute(session, &lock, verb, &journal, deadline, &items).await;
+        failures = means.execute(session, lock, verb, &journal, deadline, &items).await;
     }
     if failures.is_empty() {
         proof = verify(&session.cluster, &session.instance().id, &journal, means.contents).await?;
         failures.append(&mut proof.off);
     }
     if failures.is_empty() {
-        failures = left_behind(session, &forward, &means).await?;
+        failures = left_behind(session, &forward, means).await?;
     }
     let revision = journal.target.clone();
     let reached = OperationState::RolledBack;
-    finish(session, operation, lock, &means, Ending { journal: &journal, failures, proof, reached, revision }).await
+    finish(session, operation, lock, means, Ending { journal: &journal, failures, proof, reached, revision }).await
 }
 
 /// What taking an operation back needs, as the cluster is now.

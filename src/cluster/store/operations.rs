@@ -1,11 +1,11 @@
 //! Operations in the cluster, and what failed ones left as evidence.
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, annotation};
 use crate::cluster::verbs::{DeleteHow, Run};
 use crate::object::text;
 use crate::record::instance::owner_reference;
-use crate::record::names::{self, MANAGED_BY, MANAGER, RECORD};
-use crate::record::{Journal, Operation};
+use crate::record::names::{self, MANAGED_BY, MANAGER, RECORD, column};
+use crate::record::{Instance, Journal, Operation};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::future::{join_all, try_join_all};
@@ -38,7 +38,7 @@ impl Store {
         journal: Journal,
         owner: &Value,
     ) -> Result<StoredOperation, StoreError> {
-        let object = self.cluster.create(&operation.to_config_map(&journal, &self.namespace, owner), Run::Real).await?;
+        let object = self.create_once(&operation.to_config_map(&journal, &self.namespace, owner)).await?;
         Ok(StoredOperation { operation, journal, rollback: None, object })
     }
 
@@ -87,17 +87,19 @@ impl Store {
         Ok((operations, damaged))
     }
 
-    /// Removes finished operations beyond the newest that are kept.
+    /// Removes what an instance has no use for any more: finished operations beyond the newest that are kept, and the
+    /// names that it claimed and does not bear.
     ///
     /// # Errors
     /// The API server's.
-    pub async fn prune_operations(&self, instance_id: &str) -> Result<(), StoreError> {
-        let selector = format!("{RECORD}=operation,{}", names::instance_selector(instance_id));
+    pub async fn prune(&self, instance: &Instance) -> Result<(), StoreError> {
+        let selector = format!("{RECORD} in (operation, name),{}", names::instance_selector(&instance.id));
         let listing = self.cluster.list_metadata("v1", "ConfigMap", Some(&self.namespace), &selector).await?;
-        let mut objects = listing.items;
-        objects.sort_by_key(|object| text(object, "/metadata/creationTimestamp").unwrap_or("").to_owned());
-        let surplus = objects.len().saturating_sub(crate::record::operation::KEPT);
-        let evidence = objects.iter().take(surplus).filter_map(|object| {
+        let (mut operations, claims): (Vec<Value>, Vec<Value>) =
+            listing.items.into_iter().partition(|object| object["metadata"]["labels"][RECORD] == "operation");
+        operations.sort_by_key(|object| text(object, "/metadata/creationTimestamp").unwrap_or("").to_owned());
+        let surplus = operations.len().saturating_sub(crate::record::operation::KEPT);
+        let evidence = operations.iter().take(surplus).filter_map(|object| {
             let name = text(object, "/metadata/name")?;
             Some(names::secret(&self.namespace, &format!("{name}-evidence")))
         });
@@ -106,7 +108,18 @@ impl Store {
             let _ = self.cluster.delete(&reference, &DeleteHow::default()).await;
         }))
         .await;
-        try_join_all(objects.iter().take(surplus).map(|object| self.delete_object(object))).await?;
+        let former = claims.iter().filter(|claim| annotation(claim, column::NAME) != instance.vnf_instance_name);
+        try_join_all(operations.iter().take(surplus).chain(former).map(|object| self.delete_object(object))).await?;
+        Ok(())
+    }
+
+    /// Removes an operation that has not begun after all.
+    ///
+    /// # Errors
+    /// The API server's.
+    pub async fn withdraw_operation(&self, id: &str) -> Result<(), StoreError> {
+        let reference = names::config_map(&self.namespace, &names::operation(id));
+        self.cluster.delete(&reference, &DeleteHow::default()).await?;
         Ok(())
     }
 
