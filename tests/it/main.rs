@@ -10,6 +10,7 @@ mod bad_input;
 mod config_only;
 mod drift;
 mod failed;
+mod faults;
 mod heal;
 mod interrupted;
 mod record;

@@ -1,7 +1,8 @@
 //! One run of a program: how it ended and what it said.
 
 use std::fmt;
-use std::io::Write;
+use std::fs::File;
+use std::io::{Read, Seek, Write};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,32 @@ impl Run {
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
             took: begin.elapsed(),
         }
+    }
+
+    /// Runs `command` until it ends, or until `enough` says to kill it with SIGKILL.
+    pub fn until(mut command: Command, mut enough: impl FnMut() -> bool) -> Self {
+        let line = line(&command);
+        let begin = Instant::now();
+        let file = || tempfile::tempfile().expect("a temporary file");
+        let (mut out, mut err) = (file(), file());
+        let same = |file: &File| file.try_clone().expect("the same file again");
+        command.stdin(Stdio::null()).stdout(same(&out)).stderr(same(&err));
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{line}: {error}"));
+        let status = loop {
+            if let Some(status) = child.try_wait().expect("a child of ours") {
+                break status;
+            }
+            if enough() {
+                child.kill().expect("a child of ours");
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        let read = |file: &mut File| {
+            let mut bytes = Vec::new();
+            file.rewind().and_then(|()| file.read_to_end(&mut bytes)).expect("what it said");
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
+        Self { line, code: status.code(), stdout: read(&mut out), stderr: read(&mut err), took: begin.elapsed() }
     }
 
     /// Fails the test unless the run ended with `code`.
