@@ -179,9 +179,11 @@ async fn write_operation(
 async fn withdraw(session: &mut Session, former: Instance, operation_id: &str) {
     let before: BTreeSet<String> = session.instance().packages().into_iter().map(ToOwned::to_owned).collect();
     let back = async {
-        // An answer may have got lost after the server had created it.
-        session.store.withdraw_operation(operation_id).await?;
-        update_record(session, |instance| instance.clone_from(&former)).await?;
+        if session.instance().open_operation().is_some_and(|open| open.id == operation_id) {
+            // An answer may have got lost after the server had created it.
+            session.store.withdraw_operation(operation_id).await?;
+            update_record(session, |instance| instance.clone_from(&former)).await?;
+        }
         tidy(session, &before).await;
         Ok::<_, EngineError>(())
     };

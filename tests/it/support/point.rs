@@ -53,8 +53,8 @@ pub fn call(method: &Method, path: &str, query: &str, body: &[u8]) -> String {
     }
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let resource = segments.first().copied().unwrap_or("discovery");
-    if resource == "selfsubjectaccessreviews" {
-        return format!("review {}", asked_right(&body["spec"]["resourceAttributes"]));
+    if resource.ends_with("reviews") {
+        return format!("review {}", asked_right(&body["spec"]["resourceAttributes"])).trim_end().to_owned();
     }
     let name = segments.get(1).copied().or(body["metadata"]["name"].as_str()).unwrap_or_default();
     let verb = match method.as_str() {
