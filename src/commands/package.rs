@@ -1,4 +1,7 @@
-//! `package`: what is in a package, without a cluster.
+//! `package`: what is in a package, without a cluster. Judging and making one stand in files of their own.
+
+pub mod make;
+pub mod validate;
 
 use super::request::{open_package, package_id};
 use crate::cli::args::{Global, Output};
@@ -9,13 +12,11 @@ use crate::object::mask::printable_line;
 use crate::object::reference::uses;
 use crate::object::workload::{WorkloadKind, pod_spec};
 use crate::object::{Manifest, ObjectRef};
+use crate::package::Package;
 use crate::package::vnfd::Flavour;
-use crate::package::{Examination, OpenOptions, Package, examine};
 use crate::plan::live_images;
 use crate::view::inspect::{self, FlavourSheet, PackageSheet, ScriptLine, VduLine};
-use crate::view::validate::{self, ValidationSheet};
 use crate::yaml;
-use std::path::Path;
 
 /// Show what a package holds and what it would put on a cluster
 #[derive(Debug, clap::Args)]
@@ -47,44 +48,6 @@ pub(crate) fn inspect(_global: &Global, args: &InspectArgs) -> Result<Exit, CliE
         ui.err(&format!("{word}[{}]: {}\n", problem.rule, printable_line(&problem.to_string())));
     }
     Ok(Exit::Done)
-}
-
-/// Say everything that is wrong with a package, at file and line
-///
-/// Exits 0 if there is no error, warnings or not. Nothing is asked of a cluster, no script of the package is run and no
-/// URL is fetched.
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  kubectl vnf package validate vendor.csar")]
-pub struct ValidateArgs {
-    /// The package: a CSAR file, or a directory with the same tree
-    pub package: String,
-    /// Output format
-    #[arg(short, long, value_enum, value_name = "FORMAT")]
-    pub output: Option<Output>,
-    /// Take files that do not match their digests for warnings
-    #[arg(long)]
-    pub allow_hash_mismatch: bool,
-}
-
-pub(crate) fn validate(_global: &Global, args: &ValidateArgs) -> Exit {
-    let options = OpenOptions { allow_hash_mismatch: args.allow_hash_mismatch };
-    report(&examine(Path::new(&args.package), &options), args.output)
-}
-
-/// Prints what was found in a package.
-fn report(examination: &Examination, output: Option<Output>) -> Exit {
-    let ui = Ui::new("");
-    let id = examination.package.as_ref().map(package_id);
-    let product = id.as_ref().filter(|id| !id.product_name.is_empty()).map(crate::record::PackageId::title);
-    let (origin, problems) = (examination.origin.clone(), examination.problems.clone());
-    let sheet = ValidationSheet::new(origin, product, examination.standards(), problems);
-    let text = match output {
-        Some(Output::Name) => format!("vnfpackage/{}\n", id.map(|id| id.vnfd_id).unwrap_or_default()),
-        Some(output) => machine(&sheet, output),
-        None => validate::report(&sheet, &ui.screen(jiff::Timestamp::now())),
-    };
-    ui.out(&text);
-    if sheet.valid { Exit::Done } else { Exit::Failed }
 }
 
 /// A sheet for a machine.

@@ -3,7 +3,7 @@
 //! - `archive`: the files, under limits; `digests`: hashes of files and packages;
 //! - `meta`, `manifest`: TOSCA.meta and the `.mf` as texts; `listing`: what they say; `promises`: whether that is true;
 //! - [`vnfd`]: the descriptor; `objects`: the Kubernetes manifests; `workloads`: whether the two fit;
-//! - `store`: the form in which a package is kept;
+//! - `store`: the form in which a package is kept; `build`: a CSAR of a directory; [`init`]: a package to start from;
 //! - `problem`: findings; [`rules`]: the list of all rules; `examine`: all of them on one package.
 //!
 //! Opening stops where a package cannot be used, and judges its Kubernetes manifests when they are asked for;
@@ -11,8 +11,10 @@
 //! fetched. What is done with the objects is decided in `plan`.
 
 mod archive;
+mod build;
 mod digests;
 mod examine;
+pub mod init;
 mod listing;
 mod manifest;
 mod meta;
@@ -28,6 +30,7 @@ mod workloads;
 #[allow(clippy::unwrap_used)]
 mod tests;
 
+pub use build::{BuildError, BuildRequest, build};
 pub use digests::{Digest, DigestError};
 pub use examine::{Examination, examine};
 pub use meta::Artifact;

@@ -26,12 +26,7 @@ impl Package {
     }
 
     fn write_store(&self) -> zip::result::ZipResult<Vec<u8>> {
-        let options = SimpleFileOptions::default()
-            .compression_method(CompressionMethod::Deflated)
-            .compression_level(Some(9))
-            .last_modified_time(DateTime::DEFAULT)
-            .system(zip::System::Unix)
-            .unix_permissions(0o644);
+        let options = zip_options();
         let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
         writer.start_file(INDEX, options)?;
         writer.write_all(self.index().as_bytes())?;
@@ -90,6 +85,16 @@ impl Package {
             .finish(None);
         opened.usable().map_err(failed)
     }
+}
+
+/// How an entry is packed so that the same content always gives the same bytes.
+pub(super) fn zip_options() -> SimpleFileOptions {
+    SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Deflated)
+        .compression_level(Some(9))
+        .last_modified_time(DateTime::DEFAULT)
+        .system(zip::System::Unix)
+        .unix_permissions(0o644)
 }
 
 /// The digest of a package over its files.

@@ -12,6 +12,7 @@ mod drift;
 mod failed;
 mod heal;
 mod interrupted;
+mod package;
 mod record;
 mod replicas;
 mod restart;
