@@ -1,12 +1,12 @@
 //! What `package validate` says of a package: each rule broken on its own, and all layers at once.
 
 use super::*;
-use crate::package::examine::{Examination, examine_archive};
+use crate::package::examine::Examination;
 
 const DF: &str = "Definitions/df.yaml";
 
 fn examined(draft: &Draft) -> Examination {
-    examine_archive("x.csar".into(), Archive::zip(Box::new(Cursor::new(draft.zip()))), &OpenOptions::default())
+    examine_archive("x.csar".into(), zip_of(draft), &OpenOptions::default())
 }
 
 /// Severity, rule, place and message of each finding.
@@ -247,7 +247,7 @@ fn what_workloads_need() {
     );
     assert_eq!(
         said(&workload("Deployment", "upf", CM_ENV)),
-        ["Warning K6 Files/upf.yaml:1: Deployment upf needs key \"a\" of ConfigMap cm, which has: "]
+        ["Warning K6 Files/upf.yaml:1: Deployment upf needs key \"a\" of ConfigMap cm, which has no key that fits"]
     );
     let missing = workload(
         "Deployment",
