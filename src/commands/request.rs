@@ -154,7 +154,7 @@ pub fn merge(target: &Value, patch: &Value) -> Value {
 /// # Errors
 /// It cannot be opened; all problems of it.
 pub fn open_package(reference: &str, allow_hash_mismatch: bool) -> Result<Package, CliError> {
-    Ok(Package::open(Path::new(reference), &OpenOptions { allow_hash_mismatch })?)
+    Ok(Package::open(Path::new(reference), &OpenOptions { allow_hash_mismatch, ..OpenOptions::default() })?)
 }
 
 /// Identity of an opened package.

@@ -12,12 +12,14 @@
 
 mod archive;
 mod digests;
+mod envelope;
 mod listing;
 mod manifest;
 mod meta;
 mod objects;
 mod problem;
 mod promises;
+mod signature;
 mod store;
 pub mod vnfd;
 
@@ -29,10 +31,12 @@ pub use digests::{Digest, DigestError};
 pub use meta::Artifact;
 pub use objects::Selection;
 pub use problem::{PackageError, Problem, Severity};
+pub use signature::{Authorities, NoCertificate, Signature, Signer};
 pub use vnfd::{Aspect, Flavour, Level, Script, Vdu, VduAspect, Vnfd, VnfdError};
 
 use archive::{Archive, Files};
 use listing::Listing;
+use signature::Verdict;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -40,10 +44,14 @@ use std::path::Path;
 const META: &str = "TOSCA-Metadata/TOSCA.meta";
 
 /// How to open a package.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct OpenOptions {
     /// Take a file whose digest is not the listed one, with a warning.
     pub allow_hash_mismatch: bool,
+    /// Refuse a package that has no good signature, or one that does not vouch for all of its files.
+    pub require_signature: bool,
+    /// The CAs that a signer's certificate must lead to.
+    pub authorities: Option<Authorities>,
 }
 
 /// A package that was read and can be used.
@@ -61,6 +69,8 @@ pub struct Package {
     pub digests_checked: usize,
     /// For how many files of the package a digest is listed.
     pub digests_listed: usize,
+    /// Whose signature it has. Of a package from the cluster that of its manifest, judged without a CA.
+    pub signature: Signature,
     /// Scripts that the VNFD names.
     pub scripts: Vec<Script>,
     /// What is odd, but no reason to refuse the package.
@@ -70,6 +80,8 @@ pub struct Package {
     definitions: BTreeSet<String>,
     /// Path of the `.mf` file, if there is one.
     manifest: Option<String>,
+    /// Paths of the certificates that its signature may be verified with.
+    certificates: Vec<String>,
     /// Paths of the Kubernetes manifests.
     kubernetes: BTreeSet<String>,
 }
@@ -92,7 +104,7 @@ impl Package {
         options: &OpenOptions,
     ) -> Result<Self, PackageError> {
         let failed = |problems| PackageError { origin: origin.clone(), problems };
-        let mut archive = archive.map_err(failed)?;
+        let (mut archive, envelope) = archive.and_then(envelope::open).map_err(failed)?;
         // The two lists come first: they say which digests to compute while everything else passes by.
         let mut unreadable = Vec::new();
         let names: Vec<String> = archive.names().map(str::to_owned).collect();
@@ -114,13 +126,16 @@ impl Package {
             }
             return Err(failed(problems));
         }
-        let manifest = listing.manifest.clone();
-        let keep =
-            |path: &str| is_text(path) || manifest.as_deref() == Some(path) || listing.entry.as_deref() == Some(path);
-        let files = archive.load(&listing.algorithms(), keep).map_err(failed)?;
+        let needed = listing.needed();
+        let files =
+            archive.load(&listing.algorithms(), |path| is_text(path) || needed.contains(path)).map_err(failed)?;
         let digest = store::digest_of(&files);
+        let verdict = match envelope {
+            Some(envelope) => envelope.verify(options),
+            None => signature::of_manifest(&listing, &files, options),
+        };
         let allow_mismatch = options.allow_hash_mismatch;
-        Assembly { origin, digest, files, trusted: None, allow_mismatch }.finish(Some(listing))
+        Assembly { origin, digest, files, trusted: None, allow_mismatch, verdict }.finish(listing)
     }
 }
 
@@ -138,17 +153,16 @@ struct Assembly {
     /// Matching and listed digests of files that were verified before.
     trusted: Option<(usize, usize)>,
     allow_mismatch: bool,
+    verdict: Verdict,
 }
 
 impl Assembly {
-    fn finish(self, listing: Option<Listing>) -> Result<Package, PackageError> {
-        let Self { origin, digest, files, trusted, allow_mismatch } = self;
-        let listing = listing.unwrap_or_else(|| {
-            Listing::read(files.0.keys().map(String::as_str), |path| files.bytes(path).map(<[u8]>::to_vec))
-        });
+    fn finish(self, listing: Listing) -> Result<Package, PackageError> {
+        let Self { origin, digest, files, trusted, allow_mismatch, verdict } = self;
         let mut problems = listing.problems.clone();
         let checked = listing.check(&files, allow_mismatch, trusted.is_some());
         problems.extend(checked.problems);
+        problems.extend(verdict.problems);
         let Some(reading) = listing.entry.as_deref().map(|entry| vnfd::read(entry, &files)) else {
             return Err(PackageError { origin, problems });
         };
@@ -164,11 +178,13 @@ impl Assembly {
             artifacts: listing.artifacts,
             digests_checked,
             digests_listed,
+            signature: verdict.signature,
             scripts: reading.scripts,
             warnings,
             files,
             definitions: reading.files,
             manifest: listing.manifest,
+            certificates: listing.certificates,
             kubernetes: BTreeSet::new(),
         };
         package.kubernetes = store::kept(&package);

@@ -5,6 +5,7 @@ mod descriptor;
 mod forms;
 mod manifests;
 mod sample;
+mod signed;
 mod whole;
 
 use super::archive::Archive;
