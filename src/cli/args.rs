@@ -53,11 +53,12 @@ pub enum Op {
     Fail(commands::op::FailArgs),
 }
 
-/// Look into packages
+/// Look into packages, judge and make them
 #[derive(Debug, Subcommand)]
 #[expect(missing_docs, reason = "as for `Command`")]
 pub enum PackageCommand {
     Inspect(commands::package::InspectArgs),
+    Validate(commands::package::ValidateArgs),
 }
 
 /// kubectl's own flags: which cluster, as whom.

@@ -56,6 +56,7 @@ async fn dispatch(cli: Cli) -> u8 {
         Command::Op(Op::Retry(args)) => commands::op::retry(&global, args).await,
         Command::Op(Op::Fail(args)) => commands::op::fail(&global, args).await,
         Command::Package(PackageCommand::Inspect(args)) => commands::package::inspect(&global, &args),
+        Command::Package(PackageCommand::Validate(args)) => commands::package::validate(&global, &args),
         Command::Version(args) => commands::version::run(&global, args).await,
     };
     match result {

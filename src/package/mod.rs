@@ -2,32 +2,36 @@
 //!
 //! - `archive`: the files, under limits; `digests`: hashes of files and packages;
 //! - `meta`, `manifest`: TOSCA.meta and the `.mf` as texts; `listing`: what they say; `promises`: whether that is true;
-//! - [`vnfd`]: the descriptor;
-//! - `objects`: the Kubernetes manifests; `store`: the form in which a package is kept;
-//! - `problem`: findings, by the ids of the rules.
+//! - [`vnfd`]: the descriptor; `objects`: the Kubernetes manifests; `workloads`: whether the two fit;
+//! - `store`: the form in which a package is kept;
+//! - `problem`: findings; [`rules`]: the list of all rules; `examine`: all of them on one package.
 //!
-//! Opening reports everything that is wrong in one run. No script of a package is run and no URL is fetched. What is
-//! done with the objects is decided in `plan`; signatures, building and the full set of rules are separate concerns that
-//! would live beside these modules.
+//! Opening stops where a package cannot be used, and judges its Kubernetes manifests when they are asked for;
+//! [`examine`] goes through all layers and tells everything at once. No script of a package is run and no URL is
+//! fetched. What is done with the objects is decided in `plan`.
 
 mod archive;
 mod digests;
 mod envelope;
+mod examine;
 mod listing;
 mod manifest;
 mod meta;
 mod objects;
 mod problem;
 mod promises;
+pub mod rules;
 mod signature;
 mod store;
 pub mod vnfd;
+mod workloads;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
 
 pub use digests::{Digest, DigestError};
+pub use examine::{Examination, examine};
 pub use meta::Artifact;
 pub use objects::Selection;
 pub use problem::{PackageError, Problem, Severity};
@@ -75,6 +79,8 @@ pub struct Package {
     pub scripts: Vec<Script>,
     /// What is odd, but no reason to refuse the package.
     pub warnings: Vec<Problem>,
+    /// The version of SOL001 whose types it uses, where it says so.
+    standard: Option<String>,
     files: Files,
     /// Paths of the definition files that the VNFD is made of.
     definitions: BTreeSet<String>,
@@ -94,17 +100,26 @@ impl Package {
     /// another digest, a VNFD that cannot be used. Kubernetes manifests are judged when they are asked for.
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Self, PackageError> {
         let origin = path.display().to_string();
-        let archive = Archive::open(path);
-        Self::read(origin, archive, options)
+        Self::open_archive(origin, Archive::open(path), options)
     }
 
-    fn read(
+    fn open_archive(
         origin: String,
         archive: Result<Archive, Vec<Problem>>,
         options: &OpenOptions,
     ) -> Result<Self, PackageError> {
-        let failed = |problems| PackageError { origin: origin.clone(), problems };
-        let (mut archive, envelope) = archive.and_then(envelope::open).map_err(failed)?;
+        let opened = Self::read(origin.clone(), archive, options).and_then(Opened::usable);
+        opened.map_err(|problems| PackageError { origin, problems })
+    }
+
+    /// Reads the archive, and all that can be told without the Kubernetes manifests. An error is what leaves nothing to
+    /// read.
+    fn read(
+        origin: String,
+        archive: Result<Archive, Vec<Problem>>,
+        options: &OpenOptions,
+    ) -> Result<Opened, Vec<Problem>> {
+        let (mut archive, envelope) = archive.and_then(envelope::open)?;
         // The two lists come first: they say which digests to compute while everything else passes by.
         let mut unreadable = Vec::new();
         let names: Vec<String> = archive.names().map(str::to_owned).collect();
@@ -116,7 +131,7 @@ impl Package {
             }
         });
         if !unreadable.is_empty() {
-            return Err(failed(unreadable));
+            return Err(unreadable);
         }
         if listing.problems.iter().any(|problem| problem.rule == "C3") {
             let inner = archive.names().find(|name| name.to_ascii_lowercase().ends_with(".csar")).map(str::to_owned);
@@ -124,18 +139,17 @@ impl Package {
             if let (Some(inner), Some(problem)) = (inner, problems.first_mut()) {
                 problem.help = Some(format!("the package seems to be the file {inner} inside; unpack it and use that"));
             }
-            return Err(failed(problems));
+            return Err(problems);
         }
         let needed = listing.needed();
-        let files =
-            archive.load(&listing.algorithms(), |path| is_text(path) || needed.contains(path)).map_err(failed)?;
+        let files = archive.load(&listing.algorithms(), |path| is_text(path) || needed.contains(path))?;
         let digest = store::digest_of(&files);
         let verdict = match envelope {
             Some(envelope) => envelope.verify(options),
             None => signature::of_manifest(&listing, &files, options),
         };
         let allow_mismatch = options.allow_hash_mismatch;
-        Assembly { origin, digest, files, trusted: None, allow_mismatch, verdict }.finish(listing)
+        Ok(Assembly { origin, digest, files, trusted: None, allow_mismatch, verdict }.finish(listing))
     }
 }
 
@@ -157,30 +171,30 @@ struct Assembly {
 }
 
 impl Assembly {
-    fn finish(self, listing: Listing) -> Result<Package, PackageError> {
+    fn finish(self, listing: Listing) -> Opened {
         let Self { origin, digest, files, trusted, allow_mismatch, verdict } = self;
         let mut problems = listing.problems.clone();
         let checked = listing.check(&files, allow_mismatch, trusted.is_some());
         problems.extend(checked.problems);
         problems.extend(verdict.problems);
-        let Some(reading) = listing.entry.as_deref().map(|entry| vnfd::read(entry, &files)) else {
-            return Err(PackageError { origin, problems });
-        };
+        // Without an entry, or without its file, there is an error already.
+        let reading = listing.entry.as_deref().map(|entry| vnfd::read(entry, &files)).unwrap_or_default();
         problems.extend(reading.problems);
-        let Some(vnfd) = reading.vnfd else { return Err(PackageError { origin, problems }) };
-        problems.extend(listing.check_vnfd(&vnfd.descriptor_id));
-        let warnings = problem::judge(&origin, problems)?;
+        if !reading.vnfd.descriptor_id.is_empty() {
+            problems.extend(listing.check_vnfd(&reading.vnfd.descriptor_id));
+        }
         let (digests_checked, digests_listed) = trusted.unwrap_or((checked.matching, checked.listed));
         let mut package = Package {
             origin,
             digest,
-            vnfd,
+            vnfd: reading.vnfd,
             artifacts: listing.artifacts,
             digests_checked,
             digests_listed,
             signature: verdict.signature,
             scripts: reading.scripts,
-            warnings,
+            warnings: Vec::new(),
+            standard: reading.standard,
             files,
             definitions: reading.files,
             manifest: listing.manifest,
@@ -188,6 +202,21 @@ impl Assembly {
             kubernetes: BTreeSet::new(),
         };
         package.kubernetes = store::kept(&package);
+        Opened { package, problems }
+    }
+}
+
+/// A package as far as it could be read, and what was found on the way.
+struct Opened {
+    package: Package,
+    problems: Vec<Problem>,
+}
+
+impl Opened {
+    /// The package, if it can be used.
+    fn usable(self) -> Result<Package, Vec<Problem>> {
+        let Self { mut package, problems } = self;
+        package.warnings = problem::judge(problems)?;
         Ok(package)
     }
 }

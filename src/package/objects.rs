@@ -5,6 +5,7 @@
 
 use super::problem::{Problem, judge};
 use super::{META, Package, PackageError, Severity};
+use crate::object::config;
 use crate::object::{Manifest, ObjectRef, Source};
 use crate::yaml::{self, Content, Node};
 use serde_json::Value;
@@ -32,6 +33,11 @@ impl Package {
             }
         }
         found
+    }
+
+    /// Whether a Helm chart is in it: workloads of charts are not seen.
+    pub(super) fn has_charts(&self) -> bool {
+        self.files.0.keys().any(|path| path.ends_with("/Chart.yaml") || path.ends_with(".tgz"))
     }
 
     fn is_kubernetes_file(&self, path: &str) -> bool {
@@ -77,7 +83,7 @@ impl Package {
     /// # Errors
     /// As [`Package::manifests`].
     pub fn select(&self, files: &[String]) -> Result<Selection, PackageError> {
-        let mut reader = Reader { package: self, problems: Vec::new(), manifests: Vec::new() };
+        let mut reader = Reader::new(self);
         let mut taken: Vec<&str> = Vec::new();
         for file in files {
             let path = super::meta::clean(file);
@@ -88,9 +94,37 @@ impl Package {
                 reader.file(path);
             }
         }
-        reader.twice();
-        let manifests = reader.manifests;
-        let notes = judge(&self.origin, reader.problems)?;
+        reader.twice(Severity::Error);
+        self.selected(reader)
+    }
+
+    /// The objects of every Kubernetes file. Two files may define one object here: which of them is meant is said when
+    /// the VNF is instantiated, so that is a warning among the notes.
+    ///
+    /// # Errors
+    /// As [`Package::manifests`].
+    pub fn survey(&self) -> Result<Selection, PackageError> {
+        self.selected(self.read_all())
+    }
+
+    /// As [`Package::survey`], with what is wrong beside what could be read.
+    pub(super) fn survey_all(&self) -> (Vec<Manifest>, Vec<Problem>) {
+        let reader = self.read_all();
+        (reader.manifests, reader.problems)
+    }
+
+    fn read_all(&self) -> Reader<'_> {
+        let mut reader = Reader::new(self);
+        for file in self.kubernetes_files() {
+            reader.file(&file);
+        }
+        reader.twice(Severity::Warning);
+        reader
+    }
+
+    fn selected(&self, reader: Reader<'_>) -> Result<Selection, PackageError> {
+        let Reader { manifests, problems, .. } = reader;
+        let notes = judge(problems).map_err(|problems| PackageError { origin: self.origin.clone(), problems })?;
         Ok(Selection { manifests, notes })
     }
 
@@ -99,14 +133,14 @@ impl Package {
     /// # Errors
     /// As [`Package::manifests`], but two definitions of one object are fine.
     pub fn defines(&self) -> Result<BTreeMap<String, Vec<ObjectRef>>, PackageError> {
-        let mut reader = Reader { package: self, problems: Vec::new(), manifests: Vec::new() };
+        let mut reader = Reader::new(self);
         let mut defined = BTreeMap::new();
         for file in self.kubernetes_files() {
             reader.file(&file);
             let references = std::mem::take(&mut reader.manifests).into_iter().map(|manifest| manifest.reference);
             defined.insert(file, references.collect());
         }
-        judge(&self.origin, reader.problems)?;
+        self.selected(reader)?;
         Ok(defined)
     }
 
@@ -123,7 +157,11 @@ struct Reader<'a> {
     manifests: Vec<Manifest>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(package: &'a Package) -> Self {
+        Self { package, problems: Vec::new(), manifests: Vec::new() }
+    }
+
     fn file(&mut self, path: &str) {
         if path.contains("://") {
             self.problems.push(
@@ -225,16 +263,48 @@ impl Reader<'_> {
             fields.entry("apiVersion").or_insert_with(|| version.clone().into());
             fields.entry("kind").or_insert_with(|| kind.clone().into());
         }
+        let reference = ObjectRef::new(&version, &kind, namespace.as_deref(), &name);
+        if config::is_config(&reference) {
+            self.config(node, path, &reference);
+        }
         self.manifests.push(Manifest {
-            reference: ObjectRef::new(&version, &kind, namespace.as_deref(), &name),
+            reference,
             object,
             source: Source { file: path.into(), document },
             line: node.line,
         });
     }
 
-    /// Reports objects with two definitions.
-    fn twice(&mut self) {
+    /// Reports values of a ConfigMap or Secret that the API server would refuse: text must be text, and binary data
+    /// base64. Values are never quoted.
+    fn config(&mut self, node: &Node, path: &str, reference: &ObjectRef) {
+        use base64::Engine as _;
+        let secret = reference.kind == "Secret";
+        for (field, binary) in [("data", secret), ("binaryData", true), ("stringData", false)] {
+            for entry in node.get(field).map_or(&[][..], Node::entries) {
+                let value = entry.value.to_value();
+                let wrong = match &value {
+                    Value::Null => continue,
+                    Value::String(text) if binary => {
+                        let packed: String = text.split_ascii_whitespace().collect();
+                        let decoded = base64::engine::general_purpose::STANDARD.decode(packed);
+                        decoded.is_err().then_some("is not base64")
+                    }
+                    Value::String(_) => None,
+                    Value::Number(_) | Value::Bool(_) => Some("must be a string, put it in quotes"),
+                    _ => Some("must be a string"),
+                };
+                if let Some(wrong) = wrong {
+                    let problem = Problem::error("K1", format!("{reference}: {field}.{} {wrong}", entry.key));
+                    self.problems.push(problem.at(path, entry.line).bearable());
+                }
+            }
+        }
+    }
+
+    /// Reports objects with two definitions. How bad two files are that define one object depends on whether both are
+    /// used for certain.
+    fn twice(&mut self, in_two_files: Severity) {
         let mut seen: HashMap<(&str, &str, Option<&str>, &str), &Manifest> = HashMap::new();
         for manifest in &self.manifests {
             let reference = &manifest.reference;
@@ -249,8 +319,11 @@ impl Reader<'_> {
                 Problem::error("K4", format!("{reference} is defined here and in line {}", first.line))
                     .at(b, manifest.line)
             } else {
-                Problem::error("K4", format!("{reference} is defined in {a} and in {b}"))
-                    .help("say which files to use: additionalParams.lcm-kubernetes-def-files in the request file")
+                Problem {
+                    severity: in_two_files,
+                    ..Problem::error("K4", format!("{reference} is defined in {a} and in {b}"))
+                }
+                .help("say which files to use: additionalParams.lcm-kubernetes-def-files in the request file")
             };
             self.problems.push(problem);
         }

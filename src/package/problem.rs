@@ -137,14 +137,14 @@ impl PackageError {
 
 /// Splits a full list: an error if there is one in it that nobody can live with, else what remains are warnings and
 /// notes.
-pub(super) fn judge(origin: &str, problems: Vec<Problem>) -> Result<Vec<Problem>, PackageError> {
+pub(super) fn judge(problems: Vec<Problem>) -> Result<Vec<Problem>, Vec<Problem>> {
     let lighter = |problem: Problem| match problem.bearable {
         true => Problem { severity: problem.severity.min(Severity::Warning), ..problem },
         false => problem,
     };
     let problems: Vec<Problem> = problems.into_iter().map(lighter).collect();
     if problems.iter().any(Problem::is_error) {
-        return Err(PackageError { origin: origin.into(), problems });
+        return Err(problems);
     }
     Ok(problems)
 }

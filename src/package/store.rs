@@ -92,7 +92,9 @@ impl Package {
         let mut verdict = signature::of_manifest(&listing, &files, &OpenOptions::default());
         // It was judged when the package came in; what was taken then can be used now.
         verdict.problems.clear();
-        Assembly { origin, digest, files, trusted: Some(counts), allow_mismatch: false, verdict }.finish(listing)
+        let assembly =
+            Assembly { origin: origin.clone(), digest, files, trusted: Some(counts), allow_mismatch: false, verdict };
+        assembly.finish(listing).usable().map_err(failed)
     }
 }
 

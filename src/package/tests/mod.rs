@@ -4,6 +4,7 @@ mod archives;
 mod descriptor;
 mod forms;
 mod manifests;
+mod rules;
 mod sample;
 mod signed;
 mod whole;
@@ -122,7 +123,7 @@ impl Draft {
 }
 
 fn open_zip(bytes: Vec<u8>) -> Result<Package, PackageError> {
-    Package::read("x.csar".into(), Archive::zip(Box::new(Cursor::new(bytes))), &OpenOptions::default())
+    Package::open_archive("x.csar".into(), Archive::zip(Box::new(Cursor::new(bytes))), &OpenOptions::default())
 }
 
 fn said(result: Result<(), PackageError>) -> String {

@@ -131,7 +131,7 @@ fn signed(desk: &Desk, signer: &str, options: &[&str]) -> Draft {
 }
 
 fn open(draft: &Draft, options: &OpenOptions) -> Result<Package, PackageError> {
-    Package::read("x.csar".into(), Archive::zip(Box::new(Cursor::new(draft.zip()))), options)
+    Package::open_archive("x.csar".into(), Archive::zip(Box::new(Cursor::new(draft.zip()))), options)
 }
 
 /// The signature's state, and what is told about it.
@@ -380,7 +380,7 @@ fn envelope(csar: &[u8], signature: &[u8], others: &[(&str, Vec<u8>)], method: z
 }
 
 fn enveloped(bytes: Vec<u8>, options: &OpenOptions) -> Result<Package, PackageError> {
-    Package::read("x.zip".into(), Archive::zip(Box::new(Cursor::new(bytes))), options)
+    Package::open_archive("x.zip".into(), Archive::zip(Box::new(Cursor::new(bytes))), options)
 }
 
 #[test]
@@ -394,7 +394,7 @@ fn a_package_in_an_envelope() {
     for bytes in [
         envelope(&csar, &signature, &[], Deflated),
         envelope(&csar, &signature, &[("readme.txt", b"hello".to_vec())], Stored),
-        envelope(&csar, &without, &[certificate.clone()], Deflated),
+        envelope(&csar, &without, std::slice::from_ref(&certificate), Deflated),
     ] {
         let package = enveloped(bytes, &desk.demanding("ca")).unwrap();
         assert_eq!(package.signature.to_string(), VERIFIED);

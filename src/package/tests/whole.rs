@@ -176,7 +176,8 @@ fn every_wrong_digest_is_named() {
     assert_eq!(lines[2], "A3 TOSCA-Metadata/TOSCA.meta:17: Files/none.yaml is listed, but not in the package");
     draft.replace(META, "\nName: Files/none.yaml\n", "");
     let options = OpenOptions { allow_hash_mismatch: true, ..OpenOptions::default() };
-    let package = Package::read("x".into(), Archive::zip(Box::new(Cursor::new(draft.zip()))), &options).unwrap();
+    let package =
+        Package::open_archive("x".into(), Archive::zip(Box::new(Cursor::new(draft.zip()))), &options).unwrap();
     let warnings: Vec<_> = package.warnings.iter().map(|warning| (warning.rule, warning.severity)).collect();
     assert_eq!(warnings, [("A4", Severity::Warning), ("A4", Severity::Warning)]);
     assert_eq!((package.digests_checked, package.digests_listed), (0, 2));

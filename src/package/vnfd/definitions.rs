@@ -127,6 +127,29 @@ fn imports(root: &Node) -> Vec<(String, usize)> {
     found
 }
 
+/// The version of SOL001 whose types are imported: as the types' own file says, else as the address of the import does.
+pub(super) fn standard(definitions: &[Definition], files: &Files) -> Option<String> {
+    let imported = |definition: &Definition| {
+        let standard: Vec<_> = imports(&definition.root).into_iter().filter(|(name, _)| is_standard(name)).collect();
+        standard.into_iter().find_map(|(name, _)| {
+            let shipped = locate(&name, &definition.file, files).and_then(|path| files.bytes(&path));
+            let stated = shipped.and_then(|text| crate::yaml::node(text).ok());
+            let stated = stated.as_ref().and_then(|root| root.at(&["metadata", "template_version"])?.text());
+            stated.or_else(|| version_in(&name))
+        })
+    };
+    definitions.iter().find_map(imported)
+}
+
+/// `2.6.1` of `https://forge.etsi.org/rep/nfv/SOL001/raw/v2.6.1/etsi_nfv_sol001_vnfd_types.yaml`, and of
+/// `etsi_nfv_sol001_vnfd_2_6_1_types.yaml`.
+fn version_in(name: &str) -> Option<String> {
+    let parts = name.split(|c: char| !c.is_ascii_digit() && c != '.' && c != '_');
+    let numbers = parts.map(|part| part.trim_matches(['.', '_']).replace('_', "."));
+    let version = |text: &String| text.split('.').count() == 3 && text.split('.').all(|n| !n.is_empty() && n.len() < 4);
+    numbers.into_iter().find(version)
+}
+
 /// Whether it is one of ETSI's own type files, which packages import but need not ship: what matters of them is known.
 fn is_standard(name: &str) -> bool {
     let base = name.rsplit('/').next().unwrap_or(name);
@@ -199,6 +222,17 @@ mod tests {
             assert_eq!(root, Ok(vec!["a.yaml".to_owned()]), "{text}");
         }
         assert_eq!(crate::yaml::node(b"imports: ~").map(|root| imports(&root)), Ok(vec![]));
+    }
+
+    #[test]
+    fn the_standards_version_in_an_import() {
+        for (name, version) in [
+            ("https://forge.etsi.org/rep/nfv/SOL001/raw/v4.4.1/etsi_nfv_sol001_vnfd_types.yaml", Some("4.4.1")),
+            ("etsi_nfv_sol001_vnfd_2_5_1_types.yaml", Some("2.5.1")),
+            ("etsi_nfv_sol001_vnfd_types.yaml", None),
+        ] {
+            assert_eq!(version_in(name).as_deref(), version, "{name}");
+        }
     }
 
     #[test]

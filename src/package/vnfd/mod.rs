@@ -1,9 +1,13 @@
 //! The VNFD: what a package says about its VNF, as far as life-cycle management needs it.
 //!
 //! The types here and what can be asked of them. Reading TOSCA is done in `definitions` (files and imports), `types`
-//! (derivation), `read` (the VNF, its flavours and scripts), `vdu` and `policy`. Everything is pure; whether the
+//! (derivation), `read` (the VNF, its flavours and scripts), `vdu` and `policy`; what is only judged stands in
+//! `constraints`, `containers` and `artifacts`. Everything is pure; whether the
 //! workloads that VDUs name exist among the manifests is not known here.
 
+mod artifacts;
+mod constraints;
+mod containers;
 mod definitions;
 mod policy;
 mod read;
@@ -15,7 +19,7 @@ use std::collections::BTreeMap;
 pub(super) use read::read;
 
 /// A virtualised network function's descriptor (SOL001 6.8.1).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Vnfd {
     /// `descriptor_id`, the `vnfdId` of SOL003. Not unique among packages in the field.
     pub descriptor_id: String,
@@ -57,6 +61,8 @@ pub struct Vdu {
     pub id: String,
     /// `metadata.name` of its workload: `mcio_identification_data.name`, else `properties.name`.
     pub name: String,
+    /// `mcio_identification_data.type`: the kind that its workload must have.
+    pub kind: Option<String>,
     /// `description`, may be empty.
     pub description: String,
     /// Line of its node template in the flavour's file, from 1.

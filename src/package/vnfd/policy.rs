@@ -155,8 +155,9 @@ impl<'a> Reader<'a, '_> {
                 self.error("V8", line, format!("default_level {id:?} is not in InstantiationLevels ({known})"));
             }
         } else if self.scaling.levels.len() > 1 {
-            let problem = Problem::warning("V8", "several instantiation levels and no default_level");
-            self.problems.push(problem.at(&self.definition.file, policy.line).help("choose one with --level"));
+            let problem = Problem::error("V8", "several instantiation levels and no default_level");
+            let problem = problem.help("name one, or choose one with --level each time");
+            self.problems.push(problem.at(&self.definition.file, policy.line).bearable());
         }
     }
 

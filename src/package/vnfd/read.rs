@@ -4,14 +4,21 @@ use super::super::archive::Files;
 use super::super::problem::Problem;
 use super::definitions::{self, Definition, candidates};
 use super::types::{Types, VDUS, VNF};
-use super::{Flavour, Script, Vnfd, policy, vdu};
+use super::{Flavour, Script, Vnfd, artifacts, constraints, containers, policy, vdu};
 use crate::yaml::Node;
 use std::collections::BTreeSet;
 
+/// The properties that say whose VNF this is, in the order of [`Vnfd`]'s fields.
+pub(super) const IDENTITY: [&str; 5] =
+    ["descriptor_id", "provider", "product_name", "software_version", "descriptor_version"];
+
 /// What came of reading a VNFD.
+#[derive(Default)]
 pub(in super::super) struct Reading {
-    /// The descriptor; `None` when the problems hold an error that left nothing to build one from.
-    pub vnfd: Option<Vnfd>,
+    /// The descriptor, as far as it could be read: what the problems miss is empty in it.
+    pub vnfd: Vnfd,
+    /// The version of SOL001 whose types it uses, where it says so.
+    pub standard: Option<String>,
     /// The scripts that it names.
     pub scripts: Vec<Script>,
     /// What was found.
@@ -24,25 +31,31 @@ pub(in super::super) struct Reading {
 pub(in super::super) fn read(entry: &str, files: &Files) -> Reading {
     let mut problems = Vec::new();
     let definitions = definitions::load(entry, files, &mut problems);
+    let standard = definitions::standard(&definitions, files);
     let paths = definitions.iter().map(|definition| definition.file.clone()).collect();
-    if problems.iter().any(Problem::is_error) || definitions.is_empty() {
-        // With a file missing, everything else that is missed would be a consequence.
-        return Reading { vnfd: None, scripts: Vec::new(), problems, files: paths };
-    }
+    let complete = !problems.iter().any(Problem::is_error) && !definitions.is_empty();
     let types = Types::new(&definitions);
     let reader = Reader { definitions: &definitions, types: &types };
-    let identity = reader.identity(entry, &mut problems);
-    let flavours = reader.flavours(entry, &mut problems);
-    let scripts = reader.scripts(files, &mut problems);
-    let vnfd = identity.map(|[descriptor_id, provider, product_name, software_version, descriptor_version]| Vnfd {
-        descriptor_id,
-        provider,
-        product_name,
-        software_version,
-        descriptor_version,
-        flavours,
-    });
-    Reading { vnfd, scripts, problems, files: paths }
+    let mut found = Vec::new();
+    let [descriptor_id, provider, product_name, software_version, descriptor_version] =
+        reader.identity(entry, &mut found);
+    let flavours = reader.flavours(entry, &mut found);
+    let scripts = reader.scripts(files, &mut found);
+    let strange = types.unknown(&definitions);
+    if complete {
+        problems.extend(strange);
+    } else {
+        // With a file missing, much of what is missed is a consequence.
+        let consequences: &[&str] = if strange.is_empty() { &["V3", "V4"] } else { &["V3", "V4", "V7", "V8"] };
+        found.retain(|problem| !consequences.contains(&problem.rule));
+    }
+    problems.extend(found);
+    for definition in &definitions {
+        constraints::check(definition, &types, &mut problems);
+        artifacts::check(definition, files, &types, &mut problems);
+    }
+    let vnfd = Vnfd { descriptor_id, provider, product_name, software_version, descriptor_version, flavours };
+    Reading { vnfd, standard, scripts, problems, files: paths }
 }
 
 struct Reader<'a> {
@@ -59,40 +72,36 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The five properties that say whose VNF this is, in the order of [`Vnfd`]'s fields.
-    fn identity(&self, entry: &str, problems: &mut Vec<Problem>) -> Option<[String; 5]> {
+    /// The values of [`IDENTITY`]; empty where there is none.
+    fn identity(&self, entry: &str, problems: &mut Vec<Problem>) -> [String; 5] {
         let Some((first, node)) = self.vnf_nodes().next() else {
             let problem = Problem::error("V3", format!("no node template of a type that derives from {VNF}"));
             problems
                 .push(problem.file(entry).help("the type and what it derives from must be defined in imported files"));
-            return None;
+            return Default::default();
         };
-        let names = ["descriptor_id", "provider", "product_name", "software_version", "descriptor_version"];
-        let values = names.map(|name| {
+        let values = IDENTITY.map(|name| {
             let value = self.identity_property(name);
             let Some((definition, value)) = value else {
                 problems
                     .push(Problem::error("V3", format!("VNF property {name} has no value")).at(&first.file, node.line));
-                return None;
+                return String::new();
             };
             let text = value.text().filter(|text| !text.is_empty());
             let Some(text) = text else {
                 problems.push(
                     Problem::error("V3", format!("VNF property {name} is not a text")).at(&definition.file, value.line),
                 );
-                return None;
+                return String::new();
             };
-            self.check_valid_values(name, &text, node, definition, value.line, problems);
-            Some(text)
+            text
         });
-        if let [Some(id), ..] = &values
-            && !is_uuid(id)
-        {
+        let id = &values[0];
+        if !id.is_empty() && !is_uuid(id) {
             problems
                 .push(Problem::warning("V3", format!("descriptor_id {id:?} is not a UUID")).at(&first.file, node.line));
         }
-        let all: Option<Vec<String>> = values.into_iter().collect();
-        all.and_then(|all| all.try_into().ok())
+        values
     }
 
     /// A property of the VNF: from its node templates, the top file's first; from a flavour's substitution mappings;
@@ -110,28 +119,6 @@ impl<'a> Reader<'a> {
         };
         let default = || nodes.iter().find_map(|(d, node)| self.types.default(node, name).map(|value| (*d, value)));
         own.or_else(mapped).or_else(default)
-    }
-
-    fn check_valid_values(
-        &self,
-        name: &str,
-        text: &str,
-        vnf: &Node,
-        definition: &Definition,
-        line: usize,
-        problems: &mut Vec<Problem>,
-    ) {
-        let kind = vnf.get("type").and_then(Node::text).unwrap_or_default();
-        for (_, node) in self.types.chain(&kind) {
-            let constraints = node.at(&["properties", name, "constraints"]).map_or(&[][..], Node::items);
-            for valid in constraints.iter().filter_map(|constraint| constraint.get("valid_values")) {
-                let values: Vec<String> = valid.items().iter().filter_map(Node::text).collect();
-                if !values.iter().any(|value| value == text) {
-                    let message = format!("VNF property {name} is {text:?}, its type allows {}", values.join(", "));
-                    problems.push(Problem::error("V3", message).at(&definition.file, line));
-                }
-            }
-        }
     }
 
     /// A flavour for each file that stands in for the VNF with an inside of its own.
@@ -165,6 +152,7 @@ impl<'a> Reader<'a> {
                 continue;
             }
             let mut vdus = vdu::read(definition, self.types, problems);
+            containers::check(definition, self.types, problems);
             let scaling = policy::read(definition, self.types, &mut vdus, problems);
             flavours.push(Flavour {
                 description: self.flavour_description(definition).unwrap_or_default(),

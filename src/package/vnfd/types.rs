@@ -1,5 +1,6 @@
 //! Which type derives from which, and what a type says for the templates made of it.
 
+use super::super::problem::Problem;
 use super::definitions::Definition;
 use crate::yaml::Node;
 use std::collections::HashMap;
@@ -8,6 +9,10 @@ use std::collections::HashMap;
 pub(super) const VNF: &str = "tosca.nodes.nfv.VNF";
 /// The types of VDUs: a virtual machine's, which Tacker uses for workloads too, and that of Release 4 for containers.
 pub(super) const VDUS: [&str; 2] = ["tosca.nodes.nfv.Vdu.Compute", "tosca.nodes.nfv.Vdu.OsContainerDeployableUnit"];
+
+/// A container of a deployable unit, and a package of manifests or a chart that makes workloads (Release 4).
+pub(super) const CONTAINER: &str = "tosca.nodes.nfv.Vdu.OsContainer";
+pub(super) const MCIOP: &str = "tosca.nodes.nfv.Mciop";
 
 /// Longest chain of derivation that is followed.
 const MAX_CHAIN: usize = 32;
@@ -34,7 +39,7 @@ impl<'a> Types<'a> {
     pub fn chain(&self, name: &str) -> Vec<(&'a Definition, &'a Node)> {
         let mut found = Vec::new();
         let mut next = Some(name.to_owned());
-        while let Some((definition, node)) = next.and_then(|name| self.0.get(name.as_str()).copied()) {
+        while let Some((definition, node)) = next.and_then(|name| self.0.get(bare(&name)).copied()) {
             if found.len() == MAX_CHAIN {
                 break;
             }
@@ -46,16 +51,32 @@ impl<'a> Types<'a> {
 
     /// Whether `name` is `base` or derives from it.
     pub fn is(&self, name: &str, base: &str) -> bool {
-        name == base
-            || self
-                .chain(name)
-                .iter()
-                .any(|(_, node)| node.get("derived_from").and_then(Node::text).as_deref() == Some(base))
+        bare(name) == base
+            || self.chain(name).iter().any(|(_, node)| {
+                node.get("derived_from").and_then(Node::text).is_some_and(|parent| bare(&parent) == base)
+            })
     }
 
     /// Whether a node template or policy is of the type `base`.
     pub fn instance(&self, template: &Node, base: &str) -> bool {
         template.get("type").and_then(Node::text).is_some_and(|name| self.is(&name, base))
+    }
+
+    /// Types of node templates that neither the standards nor the package define. What such a node is cannot be told.
+    pub fn unknown(&self, definitions: &[Definition]) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for definition in definitions {
+            for (name, line, node) in definition.templates() {
+                let Some(kind) = node.get("type").and_then(Node::text) else { continue };
+                let last = self.chain(&kind).last().and_then(|(_, node)| node.get("derived_from").and_then(Node::text));
+                let top = if self.0.contains_key(bare(&kind)) { last } else { Some(kind) };
+                if let Some(top) = top.filter(|top| !bare(top).starts_with("tosca.")) {
+                    let message = format!("node {name}: its type {top} is not defined in the package");
+                    problems.push(Problem::warning("V2", message).at(&definition.file, line));
+                }
+            }
+        }
+        problems
     }
 
     /// A property of a template: its own value, else the default of its type; inputs resolved.
@@ -74,6 +95,11 @@ impl<'a> Types<'a> {
             definition.resolve(node.at(&["properties", name, "default"])?).filter(|value| !value.is_null())
         })
     }
+}
+
+/// A type's name without the prefix that an import may give (TOSCA 1.3).
+fn bare(name: &str) -> &str {
+    name.rsplit_once(':').map_or(name, |(_, name)| name)
 }
 
 #[cfg(test)]

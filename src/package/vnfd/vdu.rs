@@ -16,20 +16,26 @@ pub(super) fn read(definition: &Definition, types: &Types<'_>, problems: &mut Ve
         }
         let property = |name| types.property(definition, node, name);
         let text = |name| property(name).and_then(Node::text);
-        let workload = property("mcio_identification_data").and_then(|data| data.get("name"));
-        let name = workload.and_then(Node::text).or_else(|| text("name")).unwrap_or_else(|| {
+        let workload = |name| {
+            property("mcio_identification_data")
+                .and_then(|data| definition.resolve(data.get(name)?))
+                .and_then(Node::text)
+        };
+        let name = workload("name").or_else(|| text("name")).unwrap_or_else(|| {
             let message = format!("VDU {id} has no name, so its workload is taken to be named {id:?}");
             problems.push(Problem::warning("V6", message).at(&definition.file, line));
             id.to_owned()
         });
         if !is_subdomain(&name) {
             let message = format!("VDU {id}: name {name:?} cannot be that of a Kubernetes object");
-            problems.push(Problem::warning("V6", message).at(&definition.file, line));
+            // Another flavour may do without this VDU, and whether its workload exists is another question.
+            problems.push(Problem::error("V6", message).at(&definition.file, line).bearable());
         }
         let (min, max) = profile(id, line, property("vdu_profile"), definition, problems);
         vdus.push(Vdu {
             id: id.into(),
             name,
+            kind: workload("type"),
             description: text("description").unwrap_or_default(),
             line,
             min,

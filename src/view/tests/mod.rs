@@ -3,6 +3,7 @@
 mod after;
 mod before;
 mod looks;
+mod validate;
 
 use insta::Settings;
 
