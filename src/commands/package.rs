@@ -3,7 +3,7 @@
 pub mod make;
 pub mod validate;
 
-use super::request::{open_package, package_id};
+use super::request::{PackageFlags, open_package, package_id};
 use crate::cli::args::{Global, Output};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::ui::Ui;
@@ -12,10 +12,10 @@ use crate::object::mask::printable_line;
 use crate::object::reference::uses;
 use crate::object::workload::{WorkloadKind, pod_spec};
 use crate::object::{Manifest, ObjectRef};
-use crate::package::Package;
 use crate::package::vnfd::Flavour;
+use crate::package::{Package, Signature};
 use crate::plan::live_images;
-use crate::view::inspect::{self, FlavourSheet, PackageSheet, ScriptLine, VduLine};
+use crate::view::inspect::{self, FlavourSheet, PackageSheet, ScriptLine, SignatureLine, VduLine};
 use crate::yaml;
 
 /// Show what a package holds and what it would put on a cluster
@@ -27,13 +27,13 @@ pub struct InspectArgs {
     /// Output format
     #[arg(short, long, value_enum, value_name = "FORMAT")]
     pub output: Option<Output>,
-    /// Go on although files do not match their digests
-    #[arg(long)]
-    pub allow_hash_mismatch: bool,
+    /// Which packages are taken.
+    #[command(flatten)]
+    pub trust: PackageFlags,
 }
 
 pub(crate) fn inspect(_global: &Global, args: &InspectArgs) -> Result<Exit, CliError> {
-    let package = open_package(&args.package, args.allow_hash_mismatch)?;
+    let package = open_package(&args.package, &args.trust)?;
     let selection = package.survey()?;
     let ui = Ui::new("");
     let sheet = sheet(&package, &selection.manifests);
@@ -87,7 +87,10 @@ fn sheet(package: &Package, manifests: &[Manifest]) -> PackageSheet {
     PackageSheet {
         id: package_id(package),
         digests: (package.digests_checked, package.digests_listed),
-        signature: Err("not signed".into()),
+        signature: SignatureLine {
+            text: package.signature.to_string(),
+            verified: matches!(&package.signature, Signature::Good(signer) if signer.authority.is_some()),
+        },
         flavours: flavours.iter().map(|flavour| flavour_sheet(flavour, manifests)).collect(),
         objects: manifests.iter().map(|manifest| manifest.reference.clone()).collect(),
         config: config.map(|reference| (reference.clone(), users(reference))).collect(),

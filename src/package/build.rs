@@ -8,7 +8,7 @@ use super::archive::{Archive, Files};
 use super::digests::hex;
 use super::listing::{Listing, stem};
 use super::meta::{self, Block, Field, field, key_value};
-use super::{Assembly, META, Package, PackageError, Vnfd, store};
+use super::{META, PackageError, Vnfd, store, vnfd};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Seek, Write};
@@ -72,51 +72,45 @@ pub fn build(request: &BuildRequest<'_>, out: impl Write + Seek) -> Result<usize
                 .as_ref()
                 .is_none_or(|output| request.directory.join(path).canonicalize().ok() != Some(output.clone()))
     });
-    let digest = store::digest_of(&files);
-    let opened = Assembly { origin: origin.clone(), digest, files, trusted: None, allow_mismatch: true }.finish(None);
-    let mut package = opened.package;
-    let changed =
-        renewed(&mut package, request).ok_or_else(|| BuildError::NoDescriptorId { directory: origin.clone() })?;
-    let names: Vec<&String> =
-        package.files.0.keys().chain(changed.keys().filter(|path| !package.files.contains(path))).collect();
-    write(request.directory, &names, &changed, &package.files, out)?;
+    let changed = renewed(&files, request).ok_or_else(|| BuildError::NoDescriptorId { directory: origin.clone() })?;
+    let names: Vec<&String> = files.0.keys().chain(changed.keys().filter(|path| !files.contains(path))).collect();
+    write(request.directory, &names, &changed, &files, out)?;
     Ok(names.len())
 }
 
 /// The files that are not taken as they are. `None`: there is no `descriptor_id` to replace.
-fn renewed(package: &mut Package, request: &BuildRequest<'_>) -> Option<BTreeMap<String, Vec<u8>>> {
+fn renewed(files: &Files, request: &BuildRequest<'_>) -> Option<BTreeMap<String, Vec<u8>>> {
+    let listing = Listing::read(files.0.keys().map(String::as_str), |path| files.bytes(path).map(<[u8]>::to_vec));
+    let entry = listing.entry.clone().unwrap_or_default();
+    let reading = vnfd::read(&entry, files);
+    let mut vnfd = reading.vnfd;
     let mut changed = BTreeMap::new();
-    let old_id = package.vnfd.descriptor_id.clone();
+    let manifest = listing.manifest.clone().unwrap_or_else(|| format!("{}.mf", stem(&entry)));
+    let before = files.bytes(&manifest).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    let mut before = before.unwrap_or_default();
     if let Some(id) = request.vnfd_id {
-        if old_id.is_empty() {
+        let old = std::mem::replace(&mut vnfd.descriptor_id, id.into());
+        if old.is_empty() {
             return None;
         }
-        for path in &package.definitions {
-            let text = package.files.bytes(path).and_then(|bytes| std::str::from_utf8(bytes).ok());
-            if let Some(text) = text.filter(|text| text.contains(&old_id)) {
-                changed.insert(path.clone(), replace_word(text, &old_id, id).into_bytes());
+        before = replace_word(&before, &old, id);
+        for path in &reading.files {
+            let text = files.bytes(path).and_then(|bytes| std::str::from_utf8(bytes).ok());
+            if let Some(text) = text.filter(|text| text.contains(&old)) {
+                changed.insert(path.clone(), replace_word(text, &old, id).into_bytes());
             }
         }
-        package.vnfd.descriptor_id = id.into();
     }
     let mut sums: BTreeMap<String, String> =
-        package.files.0.iter().map(|(path, file)| (path.clone(), hex(&file.sums.sha256))).collect();
+        files.0.iter().map(|(path, file)| (path.clone(), hex(&file.sums.sha256))).collect();
     sums.extend(changed.iter().map(|(path, bytes)| (path.clone(), sha256(bytes))));
-    let listing =
-        Listing::read(package.files.0.keys().map(String::as_str), |path| package.files.bytes(path).map(<[u8]>::to_vec));
-    let entry = listing.entry.clone().unwrap_or_default();
-    let manifest = listing.manifest.clone().unwrap_or_else(|| format!("{}.mf", stem(&entry)));
     sums.remove(&manifest);
-    if let Some(text) = package.files.bytes(META) {
+    if let Some(text) = files.bytes(META) {
         let text = meta_text(meta::blocks(text, META, &mut Vec::new()), &listing, &manifest, &sums);
         sums.insert(META.into(), sha256(text.as_bytes()));
         changed.insert(META.into(), text.into_bytes());
     }
-    let before = package.files.bytes(&manifest).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-    let before = before.map(|text| {
-        if request.vnfd_id.is_some() { replace_word(&text, &old_id, &package.vnfd.descriptor_id) } else { text }
-    });
-    let text = manifest_text(before.as_deref().unwrap_or_default(), &package.vnfd, request.date, &sums);
+    let text = manifest_text(&before, &vnfd, request.date, &sums);
     changed.insert(manifest, text.into_bytes());
     Some(changed)
 }

@@ -1,11 +1,11 @@
 //! `package validate`: everything that is wrong with a package.
 
-use super::super::request::package_id;
+use super::super::request::{PackageFlags, package_id};
 use super::machine;
 use crate::cli::args::{Global, Output};
-use crate::cli::error::Exit;
+use crate::cli::error::{CliError, Exit};
 use crate::cli::ui::Ui;
-use crate::package::{Examination, OpenOptions, examine};
+use crate::package::{Examination, examine};
 use crate::record::PackageId;
 use crate::view::validate::{self, ValidationSheet};
 use std::path::Path;
@@ -22,14 +22,14 @@ pub struct ValidateArgs {
     /// Output format
     #[arg(short, long, value_enum, value_name = "FORMAT")]
     pub output: Option<Output>,
-    /// Take files that do not match their digests for warnings
-    #[arg(long)]
-    pub allow_hash_mismatch: bool,
+    /// Which packages are taken.
+    #[command(flatten)]
+    pub trust: PackageFlags,
 }
 
-pub(crate) fn run(_global: &Global, args: &ValidateArgs) -> Exit {
-    let options = OpenOptions { allow_hash_mismatch: args.allow_hash_mismatch };
-    report(&examine(Path::new(&args.package), &options), args.output)
+pub(crate) fn run(_global: &Global, args: &ValidateArgs) -> Result<Exit, CliError> {
+    let options = args.trust.options()?;
+    Ok(report(&examine(Path::new(&args.package), &options), args.output))
 }
 
 /// Prints what was found in a package.

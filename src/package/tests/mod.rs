@@ -7,6 +7,7 @@ mod forms;
 mod manifests;
 mod rules;
 mod sample;
+mod signed;
 mod whole;
 
 use super::archive::Archive;
