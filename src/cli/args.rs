@@ -30,6 +30,7 @@ pub enum Command {
     Create(commands::create::CreateArgs),
     Instantiate(commands::instantiate::InstantiateArgs),
     Update(commands::update::UpdateArgs),
+    Undo(commands::undo::UndoArgs),
     Diff(commands::diff::DiffArgs),
     Heal(commands::heal::HealArgs),
     Terminate(commands::terminate::TerminateArgs),
@@ -47,10 +48,11 @@ pub enum Command {
 #[derive(Debug, Subcommand)]
 #[expect(missing_docs, reason = "as for `Command`")]
 pub enum Op {
-    List(commands::op::ListArgs),
-    Show(commands::op::ShowArgs),
-    Retry(commands::op::RetryArgs),
-    Fail(commands::op::FailArgs),
+    List(commands::op::list::ListArgs),
+    Show(commands::op::show::ShowArgs),
+    Retry(commands::op::retry::RetryArgs),
+    Rollback(commands::op::rollback::RollbackArgs),
+    Fail(commands::op::fail::FailArgs),
 }
 
 /// Look into packages, judge and make them

@@ -3,12 +3,12 @@
 //! Every error of the library becomes one [`CliError`] here: what failed and why, what to do next, and the exit code.
 
 use crate::cluster::ClusterError;
-use crate::cluster::store::StoreError;
+use crate::cluster::store::{Renamed, StoreError};
 use crate::engine::session::EngineError;
 use crate::object::mask::printable;
 use crate::package::PackageError;
 use crate::plan::ContentError;
-use crate::record::names;
+use crate::record::{RecordError, names};
 use crate::view::tables::age;
 use owo_colors::OwoColorize as _;
 use std::fmt::Display;
@@ -129,10 +129,23 @@ impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Package(error) => error.into(),
-            StoreError::NotFound { name, namespace, renamed: Some((now, until)), .. } => {
-                let ago = age(until, jiff::Timestamp::now());
+            StoreError::Record(RecordError::Newer { .. }) => {
+                Self::new(error).hint("Use that version of kubectl-vnf, or a newer one; nothing was written")
+            }
+            StoreError::Record(RecordError::Damaged { instance: Some(ref id), .. }) => {
+                let hint = format!("Remove what carries the instance's label: kubectl vnf terminate {id} --by-label");
+                Self::new(&error).hint(hint)
+            }
+            StoreError::DamagedPackage { .. } => Self::new(error)
+                .hint("Store it anew: kubectl vnf update NAME --package PATH, with the file of that package")
+                .hint("Until then list, show, op and terminate work, and what needs the package does not"),
+            StoreError::Denied { .. } => {
+                Self::new(error).hint("All rights that kubectl-vnf needs are in the Role of its README")
+            }
+            StoreError::NotFound { name, namespace, renamed: Some(Renamed { to, at, seen }), .. } => {
+                let ago = age(at, seen);
                 Self::new(format!(
-                    "no VNF instance {name:?} in namespace {namespace}; it was renamed to {now} {ago} ago"
+                    "no VNF instance {name:?} in namespace {namespace}; it was renamed to {to} {ago} ago"
                 ))
             }
             StoreError::NotFound { ref name, ref elsewhere, .. } => {
@@ -160,7 +173,7 @@ impl From<EngineError> for CliError {
             EngineError::Store(error) => error.into(),
             EngineError::Content(error) => error.into(),
             EngineError::Busy { ref name, ref holder } => {
-                let since = holder.since.map(|since| format!(", for {}", age(since, jiff::Timestamp::now())));
+                let since = holder.since.map(|since| format!(", for {}", age(since, holder.seen)));
                 let busy = Self::new(format!("{error}{}", since.unwrap_or_default()));
                 busy.hint(format!("Look at it: kubectl vnf op show {name}"))
             }

@@ -1,15 +1,15 @@
-//! Signals during an operation: the first Ctrl-C or SIGTERM asks to stop, the second one leaves at once, and a closed
-//! terminal is no reason to stop.
+//! Signals: the first Ctrl-C or SIGTERM asks to stop, the second one leaves at once, and a closed terminal is no
+//! reason to stop.
 
 use super::error::Exit;
 use super::ui::Ui;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 /// Begins to listen. The receiver turns true with the first request to stop.
-pub fn stop_requests(ui: &Ui) -> watch::Receiver<bool> {
+pub fn stop_requests() -> watch::Receiver<bool> {
     let (sender, receiver) = watch::channel(false);
-    let ui = ui.clone();
     tokio::spawn(async move {
         let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) =
             (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()))
@@ -27,10 +27,19 @@ pub fn stop_requests(ui: &Ui) -> watch::Receiver<bool> {
                 #[expect(clippy::exit, reason = "the user insists: nothing is waited for any more")]
                 std::process::exit(i32::from(Exit::Interrupted.code()));
             }
+        }
+    });
+    receiver
+}
+
+/// Says that the request to stop was heard, once it comes: for as long as there is something to stop.
+pub fn acknowledge(ui: &Ui, mut stop: watch::Receiver<bool>) -> JoinHandle<()> {
+    let ui = ui.clone();
+    tokio::spawn(async move {
+        if stop.wait_for(|stop| *stop).await.is_ok() {
             // The terminal has echoed ^C without a line end.
             let line_end = if ui.interactive() { "\n" } else { "" };
             ui.err(&format!("{line_end}Stopping: no new step is started (Ctrl-C again leaves at once)\n"));
         }
-    });
-    receiver
+    })
 }

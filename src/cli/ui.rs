@@ -5,6 +5,7 @@ use crate::view::{Screen, Symbols};
 use anstream::AutoStream;
 use jiff::Timestamp;
 use std::io::{self, IsTerminal as _, Write as _};
+use tokio::sync::watch;
 
 /// Columns where nothing says how wide the terminal is.
 const DEFAULT_WIDTH: usize = 90;
@@ -49,8 +50,8 @@ impl Ui {
         io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
-    /// Asks a question; anything but `y` or `yes` is no. `None`: interrupted.
-    pub async fn ask(&self, question: &str) -> Option<bool> {
+    /// Asks a question; anything but `y` or `yes` is no. `None`: asked to stop instead.
+    pub async fn ask(&self, question: &str, mut stop: watch::Receiver<bool>) -> Option<bool> {
         self.err(question);
         let _ = io::stderr().flush();
         let line = tokio::task::spawn_blocking(|| {
@@ -62,7 +63,7 @@ impl Ui {
                 let line = line.ok().and_then(Result::ok).unwrap_or_default();
                 Some(matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
             }
-            _ = tokio::signal::ctrl_c() => None,
+            Ok(_) = stop.wait_for(|stop| *stop) => None,
         }
     }
 }

@@ -111,6 +111,7 @@ impl Cluster {
             .build();
         let request_timeout = options.request_timeout.unwrap_or(REQUEST_TIMEOUT);
         Ok(Self {
+            fence: None,
             inner: Arc::new(Inner {
                 client,
                 traffic,

@@ -91,6 +91,12 @@ pub enum ClusterError {
         /// How long was waited.
         after: Duration,
     },
+    /// A write that came to its turn when its fence had shut. Nothing was sent.
+    #[error("did not {action}: it had waited for so long that the lock may have run out")]
+    Held {
+        /// Verb and object.
+        action: String,
+    },
     /// The server does not know who we are.
     #[error("you must be logged in to the server {server} ({message})")]
     Unauthorized {
@@ -192,13 +198,17 @@ impl ClusterError {
 
     /// Nothing was sent to the server, so that even a write can be tried again without a look.
     pub fn is_unsent(&self) -> bool {
-        matches!(self, Self::Refused { .. } | Self::Unreachable { .. } | Self::Credentials { .. })
+        matches!(self, Self::Refused { .. } | Self::Unreachable { .. } | Self::Credentials { .. } | Self::Held { .. })
     }
 
     /// Likely to pass by itself: the network, a busy or restarting server. Not: a budget that blocks an eviction.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Refused { .. } | Self::Unreachable { .. } | Self::Broken { .. } | Self::Timeout { .. } => true,
+            Self::Refused { .. }
+            | Self::Unreachable { .. }
+            | Self::Broken { .. }
+            | Self::Timeout { .. }
+            | Self::Held { .. } => true,
             Self::Api { status, .. } => {
                 matches!(status.code, 500 | 502 | 503 | 504)
                     || (status.code == 429 && status.cause("DisruptionBudget").is_none())

@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use kube::client::Body;
 use std::{
     fmt::Write as _,
+    io::Write as _,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -161,7 +162,8 @@ where
 
 /// The one place from which this module writes to the terminal.
 fn print(text: &str) {
-    anstream::eprint!("{text}");
+    // Nobody to read it is no reason to end.
+    let _ = anstream::stderr().lock().write_all(text.as_bytes());
 }
 
 /// One request and its answer, to be logged.

@@ -3,6 +3,7 @@
 //!
 //! - `connect`: from `kubeconfig` and flags to a client;
 //! - `request`: the one way out: bounds, retries, errors; `http_log` sees all that passes;
+//! - `fence`: a bound on writes in time, for who writes under a lock;
 //! - `resource`: kinds, their resources and URLs;
 //! - `verbs`, `pods`, `access`: what can be asked of a server;
 //! - `watch`: following a set of objects, through restarts of the server.
@@ -13,6 +14,7 @@
 mod access;
 mod connect;
 mod error;
+mod fence;
 mod http_log;
 mod kubeconfig;
 mod pods;
@@ -28,6 +30,7 @@ mod watch;
 pub use access::Access;
 pub use connect::ConnectOptions;
 pub use error::ClusterError;
+pub use fence::{Fence, Moment};
 pub use pods::Eviction;
 pub use resource::Resource;
 pub use status::{Cause, Status};
@@ -51,6 +54,7 @@ pub const PARALLEL_REQUESTS: usize = 8;
 #[derive(Clone)]
 pub struct Cluster {
     inner: Arc<Inner>,
+    fence: Option<Fence>,
 }
 
 struct Inner {
@@ -69,6 +73,18 @@ struct Inner {
 }
 
 impl Cluster {
+    /// The same cluster, to which no write goes out unless the fence is open at that moment.
+    #[must_use]
+    pub fn fenced(&self, fence: Fence) -> Self {
+        Self { inner: Arc::clone(&self.inner), fence: Some(fence) }
+    }
+
+    /// The same cluster without a fence.
+    #[must_use]
+    pub fn unfenced(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner), fence: None }
+    }
+
     /// The context in use; empty when only a server was named.
     pub fn context(&self) -> &str {
         &self.inner.context

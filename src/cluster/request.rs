@@ -168,6 +168,11 @@ impl Cluster {
         let server = || self.inner.server.clone();
         // The semaphore is never closed, so that this cannot fail.
         let _slot = self.inner.slots.acquire().await.ok();
+        // Looked at here and not earlier: it may have waited for its turn, or been frozen on the way.
+        let writes = ask.method != Method::GET && !ask.repeatable;
+        if writes && self.fence.as_ref().is_some_and(|fence| !fence.is_open()) {
+            return Err(ClusterError::Held { action: ask.action() });
+        }
         let exchange = async {
             let response = self.inner.client.send(request).await.map_err(|e| self.transport(&e, &ask.action()))?;
             let (head, body) = response.into_parts();

@@ -136,6 +136,7 @@ pub(crate) async fn run(global: &Global, args: HealArgs) -> Result<Exit, CliErro
         asks: args.all,
         overwrite_drift: true,
         manner: Manner::default(),
+        rollback_on_failure: false,
     };
     let again = async |session: &Session| propose(session);
     let (exit, _) = operating.run(proposal, again).await?;

@@ -49,6 +49,9 @@ pub struct InstantiateArgs {
     /// Which packages are taken.
     #[command(flatten)]
     pub trust: PackageFlags,
+    /// Remove what was created if it fails (not if it is interrupted)
+    #[arg(long)]
+    pub rollback_on_failure: bool,
     /// Flags of every changing verb.
     #[command(flatten)]
     pub change: Change,
@@ -145,6 +148,7 @@ async fn operate(
         asks: false,
         overwrite_drift: false,
         manner: Manner::default(),
+        rollback_on_failure: args.rollback_on_failure,
     };
     let again = async |session: &Session| propose(session);
     let (exit, _) = operating.run(proposal, again).await?;

@@ -6,6 +6,7 @@ use crate::cli::args::{Global, Output, TableOutput};
 use crate::cli::error::{CliError, Exit};
 use crate::cluster::store::{annotation, list_records};
 use crate::engine::lock;
+use crate::object::mask::printable_line;
 use crate::object::text;
 use crate::record::names::{INSTANCE, column};
 use crate::view::tables::{self, ListRow};
@@ -33,6 +34,15 @@ pub(crate) async fn run(global: &Global, args: ListArgs) -> Result<Exit, CliErro
     let namespace = (!args.all_namespaces).then(|| env.store.namespace());
     let mut records = list_records(&env.cluster, namespace).await?;
     let namespace_of = |record: &Value| text(record, "/metadata/namespace").unwrap_or("").to_owned();
+    records.retain(|record| {
+        let whole = damage(record);
+        if let Some(why) = &whole {
+            let name = text(record, "/metadata/name").unwrap_or("?");
+            let line = format!("ConfigMap {name} in namespace {} is damaged: {why}", namespace_of(record));
+            env.ui.err(&format!("! left out: {}\n", printable_line(&line)));
+        }
+        whole.is_none()
+    });
     records.sort_by_key(|record| (namespace_of(record), annotation(record, column::NAME).to_owned()));
     match args.output {
         Some(TableOutput::Json | TableOutput::Yaml) => {
@@ -62,10 +72,7 @@ pub(crate) async fn run(global: &Global, args: ListArgs) -> Result<Exit, CliErro
     };
     // Only who finds an operation under way asks whether anybody is still at it.
     let under_way = records.iter().any(|record| annotation(record, column::OPERATION).ends_with(PROCESSING));
-    let alive = match namespace.filter(|_| under_way) {
-        Some(namespace) => lock::alive(&env.cluster, namespace).await,
-        None => None,
-    };
+    let alive = if under_way { lock::alive(&env.cluster, namespace).await } else { None };
     let operation = |record: &Value| {
         let text = column(record, column::OPERATION)?;
         let id = record["metadata"]["labels"][INSTANCE].as_str().unwrap_or("");
@@ -93,6 +100,15 @@ pub(crate) async fn run(global: &Global, args: ListArgs) -> Result<Exit, CliErro
     let wide = args.output == Some(TableOutput::Wide);
     env.ui.out(&tables::list(&rows, wide, args.all_namespaces, !args.no_headers, &env.screen()));
     Ok(Exit::Done)
+}
+
+/// What a record lacks that every record has, as far as its metadata tell.
+fn damage(record: &Value) -> Option<String> {
+    if record["metadata"]["labels"][INSTANCE].as_str().is_none() {
+        return Some(format!("no label {INSTANCE}"));
+    }
+    let missing = [column::NAME, column::STATE].into_iter().find(|key| annotation(record, key).is_empty());
+    missing.map(|key| format!("no annotation {key}"))
 }
 
 /// One instance with SOL003's attribute names, as far as annotations tell.

@@ -17,5 +17,6 @@ pub mod problems;
 pub mod request;
 pub mod show;
 pub mod terminate;
+pub mod undo;
 pub mod update;
 pub mod version;

@@ -4,17 +4,23 @@ use super::env::{Env, by};
 use super::problems;
 use crate::cli::args::{Change, DryRun, Output, Progress};
 use crate::cli::error::{CliError, Exit};
-use crate::cli::signal::stop_requests;
+use crate::cli::signal::{acknowledge, stop_requests};
+use crate::cli::ui::Ui;
 use crate::cluster::store::StoredOperation;
 use crate::engine::events::Events;
-use crate::engine::lock::Lock;
+use crate::engine::lock::{Lock, LockError};
 use crate::engine::observe::Observer;
-use crate::engine::operation::{Begun, Options, Proposal, begin, carry_out, plan_items};
-use crate::engine::precheck::{self, Checked};
+use crate::engine::operation::{Begun, Means, Options, Proposal, begin, carry_out, plan_items, resume};
+use crate::engine::precheck;
+use crate::engine::rollback::roll_back;
 use crate::engine::session::{EngineError, Session};
-use crate::plan::Contents;
+use crate::engine::surroundings;
+use crate::plan::ahead::{self, Surroundings};
+use crate::plan::sheet::Sheet;
+use crate::plan::{Contents, since};
 use crate::record::operation::Manner;
 use crate::record::{OperationState, Verb};
+use crate::report::checked::Checked;
 use crate::report::event::Event;
 use crate::report::outcome::Outcome;
 use crate::view::words::command_line;
@@ -40,6 +46,8 @@ pub struct Operating<'a> {
     pub overwrite_drift: bool,
     /// How it is run.
     pub manner: Manner,
+    /// Roll back what fails.
+    pub rollback_on_failure: bool,
 }
 
 impl Operating<'_> {
@@ -56,9 +64,12 @@ impl Operating<'_> {
     ) -> Result<(Exit, Option<Outcome>), CliError> {
         let env = self.env;
         let interactive = self.asks && !self.change.yes && env.ui.interactive();
-        // Only once there is something to stop: until then Ctrl-C simply ends the process.
+        // Until somebody is asked, or something is written, Ctrl-C simply ends the process.
         let mut stop = None;
         loop {
+            let around = surroundings::read(&env.cluster, self.observer, &proposal.sheet.items).await?;
+            proposal.sheet.ahead = ahead::of(&proposal.sheet.items, &self.observer.live(), &around);
+            proposal.sheet.notes.extend(unread(&around));
             let sheet = &proposal.sheet;
             if self.change.dry_run == DryRun::Client {
                 print(env, self.change.output, sheet, &sheet.name, |screen| plan_view::sheet(sheet, screen));
@@ -72,28 +83,21 @@ impl Operating<'_> {
                 env.ui.err(&if all { plan_view::sheet(sheet, &screen) } else { plan_view::head(sheet, &screen) });
                 env.ui.err("\n");
             }
-            let checked = self.check(&proposal).await?;
+            let refuses_drift = !only_checks && !sheet.drift.is_empty() && !interactive && !self.overwrite_drift;
+            let checked = self.check(&proposal, &around, refuses_drift).await?;
             if only_checks {
                 print(env, self.change.output, sheet, &sheet.name, |screen| {
-                    format!(
-                        "{}\n{}",
-                        plan_view::sheet(sheet, screen),
-                        plan_view::checked(checked.accepted, &checked.not_checkable, screen)
-                    )
+                    format!("{}\n{}", plan_view::sheet(sheet, screen), plan_view::checked(&checked, screen))
                 });
                 return Ok((Exit::Done, None));
             }
-            env.ui.err(&plan_view::checked(checked.accepted, &checked.not_checkable, &env.screen()));
-            if !sheet.drift.is_empty() && !interactive && !self.overwrite_drift {
-                let (verb, name) = (sheet.verb, &sheet.name);
-                return Err(CliError::new(format!(
-                    "{verb} of {name} would overwrite {} that somebody else made, nothing was written",
-                    crate::view::words::count(sheet.drift.len(), "change")
-                ))
-                .hint("Overwrite them: --overwrite-drift, or answer the question on a terminal"));
+            env.ui.err(&plan_view::checked(&checked, &env.screen()));
+            if refuses_drift {
+                return Err(refused_drift(sheet));
             }
+            let stop = stop.get_or_insert_with(stop_requests).clone();
             if interactive {
-                match env.ui.ask(&plan_view::question(sheet)).await {
+                match env.ui.ask(&plan_view::question(sheet), stop.clone()).await {
                     Some(true) => {}
                     Some(false) => {
                         env.ui.err("Nothing was changed.\n");
@@ -105,15 +109,18 @@ impl Operating<'_> {
                     }
                 }
             }
+            let acknowledging = acknowledge(&env.ui, stop.clone());
             if !self.session.stored.exists() {
                 self.session.stored = env.store.create(self.session.stored.instance.clone()).await?;
             }
-            let stop = stop.get_or_insert_with(|| stop_requests(&env.ui)).clone();
             let options = options(self.change, stop, self.manner.clone());
             let (events, receiver) = Events::channel();
             let plan_again = async |session: &Session| again(session).await;
+            let shown = proposal.sheet.clone();
             match begin(self.session, proposal, self.contents, self.observer, &options, plan_again).await? {
                 Begun::PlanChanged(now) => {
+                    let changes = since::changes(&shown, &now.sheet, &self.observer.live());
+                    env.ui.err(&plan_view::changed(&changes, &env.screen()));
                     if !interactive {
                         return Err(CliError::new(format!(
                             "the cluster has changed since the plan for {} was made, nothing was written",
@@ -121,7 +128,8 @@ impl Operating<'_> {
                         ))
                         .hint("Run the command again to see the new plan"));
                     }
-                    env.ui.err("! the cluster has changed since this plan was shown. The new plan:\n\n");
+                    acknowledging.abort();
+                    env.ui.err("The new plan:\n\n");
                     proposal = *now;
                 }
                 Begun::Stopped => {
@@ -129,22 +137,53 @@ impl Operating<'_> {
                     return Ok((Exit::Interrupted, None));
                 }
                 Begun::Ready(operation, lock) => {
+                    let (contents, observer) = (self.contents, self.observer);
+                    let session = &mut *self.session;
+                    let stop = options.stop.clone();
                     let outcome = watched(env, self.change, (events, receiver), async |events| {
-                        carry_out(self.session, *operation, lock, self.contents, self.observer, events, options).await
+                        carry_out(session, *operation, lock, Means { contents, observer, events, options }).await
                     })
                     .await;
                     let outcome = outcome.map_err(|error| unfinished(env, self.session, error))?;
+                    let own_fault = outcome.failures.iter().any(|failure| !failure.consequence);
+                    if self.rollback_on_failure && own_fault && !*stop.borrow() {
+                        return self.take_back(outcome, stop).await;
+                    }
                     return Ok((conclude(env, self.change, &outcome), Some(outcome)));
                 }
             }
         }
     }
 
+    /// Rolls back what has just failed, as was asked for.
+    async fn take_back(
+        self,
+        failed: Outcome,
+        stop: watch::Receiver<bool>,
+    ) -> Result<(Exit, Option<Outcome>), CliError> {
+        let env = self.env;
+        env.ui.err(&result_view::evidence(&failed, &env.screen()));
+        let Some(operation) = env.store.operation(&failed.operation_id).await? else {
+            return Err(EngineError::changed(self.session).into());
+        };
+        let change = self.change;
+        let back = go_back(self, &operation, stop).await?;
+        if back.state == OperationState::RolledBack {
+            env.ui.err(&result_view::failed_and_rolled_back(&failed, &back, &env.screen()));
+            return Ok((Exit::Failed, Some(back)));
+        }
+        Ok((conclude(env, change, &back), Some(back)))
+    }
+
     /// Makes all pre-checks; problems are printed, all at once, and end the command.
-    async fn check(&self, proposal: &Proposal) -> Result<Checked, CliError> {
+    async fn check(
+        &self,
+        proposal: &Proposal,
+        around: &Surroundings,
+        refuses_drift: bool,
+    ) -> Result<Checked, CliError> {
         let env = self.env;
         let items = plan_items(&proposal.journal, self.contents, self.observer, &self.session.instance().id)?;
-        let live = self.observer.live().clone();
         let question = precheck::Question {
             cluster: &env.cluster,
             record_namespace: env.store.namespace(),
@@ -152,17 +191,41 @@ impl Operating<'_> {
             journal: &proposal.journal,
             items: &items,
             contents: self.contents,
-            live: &live,
+            observer: self.observer,
+            around,
         };
         let (checked, problems) = precheck::check(&question).await?;
         if problems.is_empty() {
             return Ok(checked);
         }
-        env.ui.err(&format!("{}\n", problems::render(&problems, &env.screen())));
         let sheet = &proposal.sheet;
-        let count = crate::view::words::count(problems.len(), "problem");
+        let (mut text, mut number) = problems::render(&problems, &env.screen());
+        if refuses_drift {
+            text += &plan_view::drift_refused(&sheet.drift, &env.screen());
+            number += 1;
+        }
+        env.ui.err(&format!("{text}\n"));
+        let count = crate::view::words::count(number, "problem");
         Err(CliError::new(format!("{} of {} refused: {count}, nothing was written", sheet.verb, sheet.name)))
     }
+}
+
+/// Drift is all that is in the way.
+fn refused_drift(sheet: &Sheet) -> CliError {
+    let (verb, name) = (sheet.verb, &sheet.name);
+    CliError::new(format!(
+        "{verb} of {name} would overwrite {} that somebody else made, nothing was written",
+        crate::view::words::count(sheet.drift.len(), "change")
+    ))
+    .hint("Overwrite them: --overwrite-drift, or answer the question on a terminal")
+}
+
+/// What may not be read, and so is not told of.
+fn unread(around: &Surroundings) -> Option<String> {
+    let budgets = around.budgets.is_none().then_some("poddisruptionbudgets");
+    let autoscalers = around.autoscalers.is_none().then_some("horizontalpodautoscalers");
+    let kinds: Vec<&str> = budgets.into_iter().chain(autoscalers).collect();
+    (!kinds.is_empty()).then(|| format!("no right to list {}: what they will do is not told", kinds.join(" and ")))
 }
 
 /// Goes on with an operation that has been written already (retry).
@@ -178,10 +241,28 @@ pub async fn go_on(
     let Operating { env, session, contents, observer, change, .. } = operating;
     let options = options(change, stop, operating.manner);
     let outcome = watched(env, change, Events::channel(), async |events| {
-        carry_out(session, operation, lock, contents, observer, events, options).await
+        carry_out(session, operation, lock, Means { contents, observer, events, options }).await
     });
     let outcome = outcome.await.map_err(|error| unfinished(env, session, error))?;
     Ok(conclude(env, change, &outcome))
+}
+
+/// Takes back an operation that stopped half way.
+///
+/// # Errors
+/// Busy, or its end could not be written.
+pub async fn go_back(
+    operating: Operating<'_>,
+    operation: &StoredOperation,
+    stop: watch::Receiver<bool>,
+) -> Result<Outcome, CliError> {
+    let Operating { env, session, contents, observer, change, .. } = operating;
+    let options = options(change, stop, operation.operation.kubectl_vnf.manner.clone());
+    let (operation, lock) = resume(session, operation, &options, OperationState::RollingBack).await?;
+    let outcome = watched(env, change, Events::channel(), async |events| {
+        roll_back(session, operation, lock, Means { contents, observer, events, options }).await
+    });
+    outcome.await.map_err(|error| unfinished(env, session, error))
 }
 
 /// Runs something that sends events, and prints them as they come.
@@ -191,7 +272,9 @@ async fn watched<T>(
     (events, receiver): (Events, mpsc::UnboundedReceiver<Event>),
     run: impl AsyncFnOnce(&Events) -> T,
 ) -> T {
-    let printer = tokio::spawn(print_events(env.ui.clone(), env.screen(), change.progress, receiver));
+    let (ui, screen, form) = (env.ui.clone(), env.screen(), change.progress);
+    // A thread of its own: a terminal that takes nothing (Ctrl-S, a pager) must not hold up the lock's renewal.
+    let printer = tokio::task::spawn_blocking(move || print_events(&ui, &screen, form, receiver));
     let result = run(&events).await;
     drop(events);
     // It ends with the last sender.
@@ -207,25 +290,23 @@ pub fn options(change: &Change, stop: watch::Receiver<bool>, manner: Manner) -> 
 /// An error after the first write: the operation stands unfinished, and there are ways out.
 fn unfinished(env: &Env, session: &Session, error: EngineError) -> CliError {
     let name = &session.instance().vnf_instance_name;
-    let verb = session.instance().open_operation().map_or(Verb::Update, |operation| operation.verb);
-    let mut error = CliError { exit: Exit::Unfinished, ..CliError::from(error) };
-    error.hints.push("The operation's end could not be written. Go on with one of these:".into());
-    for (command, what) in ways_out(verb, name, &env.screen()) {
-        error.hints.push(format!("  {command}   {what}"));
+    let lost = matches!(error, EngineError::Lock(LockError::Lost(_)));
+    let error = CliError { exit: Exit::Unfinished, ..CliError::from(error) };
+    let show = command_line(&env.screen(), "op show", &[name]);
+    if lost {
+        // Whoever took over goes on with it.
+        return error.hint(format!("Look at it: {show}"));
     }
     error
+        .hint("The operation's end could not be written. See how it stands, and what it takes:")
+        .hint(format!("  {show}"))
 }
 
 /// Prints events as they come.
-async fn print_events(
-    ui: crate::cli::ui::Ui,
-    screen: Screen,
-    form: Progress,
-    mut events: mpsc::UnboundedReceiver<Event>,
-) {
-    while let Some(event) = events.recv().await {
+fn print_events(ui: &Ui, screen: &Screen, form: Progress, mut events: mpsc::UnboundedReceiver<Event>) {
+    while let Some(event) = events.blocking_recv() {
         match form {
-            Progress::Auto | Progress::Plain => ui.err(&progress::line(&event, &screen)),
+            Progress::Auto | Progress::Plain => ui.err(&progress::line(&event, screen)),
             Progress::Json => ui.err(&format!("{}\n", serde_json::to_string(&event).unwrap_or_default())),
             Progress::None => {}
         }
@@ -233,32 +314,19 @@ async fn print_events(
 }
 
 /// Prints the outcome and says how the process ends.
-fn conclude(env: &Env, change: &Change, outcome: &Outcome) -> Exit {
+pub fn conclude(env: &Env, change: &Change, outcome: &Outcome) -> Exit {
     let screen = env.screen();
-    if outcome.state == OperationState::Completed {
+    if outcome.state.is_final() {
         print(env, change.output, outcome, &outcome.name, |screen| result_view::done(outcome, screen));
         return Exit::Done;
     }
     if change.output == Some(Output::Json) || change.output == Some(Output::Yaml) {
         print(env, change.output, outcome, &outcome.name, |_| String::new());
     }
-    env.ui.err(&result_view::failed(outcome, &ways_out(outcome.verb, &outcome.name, &screen), &screen));
+    env.ui.err(&result_view::failed(outcome, &screen));
     // Only consequences and no cause: it was the user who stopped it.
     let own_fault = outcome.failures.iter().any(|failure| !failure.consequence);
     if own_fault { Exit::Unfinished } else { Exit::Interrupted }
-}
-
-/// What an operation in FAILED_TEMP takes: commands, and what each does.
-pub fn ways_out(verb: Verb, name: &str, screen: &Screen) -> Vec<(String, String)> {
-    let keep = match verb {
-        Verb::Instantiate => "keep what is there; terminate removes it",
-        Verb::Update => "keep it so, then update with a corrected package",
-        Verb::Heal | Verb::Terminate => "keep it so",
-    };
-    vec![
-        (command_line(screen, "op retry", &[name]), "finishes what is left, once the cause is mended".into()),
-        (command_line(screen, "op fail", &[name]), keep.into()),
-    ]
 }
 
 /// Prints a value to stdout: for a machine when asked for, else as the view renders it.

@@ -119,6 +119,7 @@ pub(crate) async fn run(global: &Global, args: TerminateArgs) -> Result<Exit, Cl
         asks: true,
         overwrite_drift: true,
         manner: Manner { grace_seconds, delete_record: args.delete, ..Manner::default() },
+        rollback_on_failure: false,
     };
     let again = async |session: &Session| propose(session);
     let (exit, outcome) = operating.run(proposal, again).await?;

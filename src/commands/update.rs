@@ -4,7 +4,7 @@ use super::create::check_name;
 use super::env::{Env, new_id};
 use super::operate::Operating;
 use super::request::{PackageFlags, UpdateRequest, merge, open_package, package_id, package_notes};
-use crate::cli::args::{Change, Global};
+use crate::cli::args::{Change, DryRun, Global};
 use crate::cli::error::{CliError, Exit};
 use crate::engine::observe::Observer;
 use crate::engine::operation::Proposal;
@@ -37,6 +37,9 @@ pub struct UpdateArgs {
     /// New name of the instance
     #[arg(long = "name", value_name = "NAME")]
     pub new_name: Option<String>,
+    /// Roll back if it fails (not if it is interrupted)
+    #[arg(long)]
+    pub rollback_on_failure: bool,
     /// Restart one workload after the other
     #[arg(long)]
     pub one_by_one: bool,
@@ -60,6 +63,9 @@ pub(crate) async fn run(global: &Global, args: UpdateArgs) -> Result<Exit, CliEr
         return modify_record(&env, &mut session, &asked).await;
     }
     let prepared = Prepared::new(&session, asked).await?;
+    if args.change.dry_run == DryRun::None && prepared.mend(&env, &session).await? {
+        env.ui.err("! the stored package was damaged, and has been stored anew\n");
+    }
     let proposal = prepared.propose(&env, &session)?;
     let journal = &proposal.journal;
     if journal.scope.is_empty() && journal.record.is_empty() && !prepared.moves(journal) {
@@ -77,6 +83,7 @@ pub(crate) async fn run(global: &Global, args: UpdateArgs) -> Result<Exit, CliEr
         // Without a package, putting back what drifted is all that is asked for.
         overwrite_drift: args.overwrite_drift || prepared.restores(),
         manner: Manner { one_by_one: args.one_by_one, ..Manner::default() },
+        rollback_on_failure: args.rollback_on_failure,
     };
     let again = async |session: &Session| prepared.propose(&env, session);
     let (exit, _) = operating.run(proposal, again).await?;
@@ -243,6 +250,16 @@ impl Prepared {
         let (loaded, observer) = session.prepare(&[&current], &mut contents).await?;
         loaded?;
         Ok(Self { contents, observer, asked, package, digests_checked, operation_id: new_id() })
+    }
+
+    /// Stores the package in force again where the cluster has lost a part of it, once somebody brings it along.
+    async fn mend(&self, env: &Env, session: &Session) -> Result<bool, CliError> {
+        let in_force =
+            session.instance().current().is_some_and(|current| current.package.digest == self.package.digest);
+        match self.contents.package(&self.package.digest).filter(|_| in_force && self.digests_checked.is_some()) {
+            Some(package) => Ok(env.store.mend_package(package).await?),
+            None => Ok(false),
+        }
     }
 
     /// Whether the request is to put back what drifted, and nothing else.

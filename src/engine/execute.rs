@@ -17,7 +17,7 @@ use crate::cluster::{Cluster, PARALLEL_REQUESTS};
 use crate::object::health::{self, Readiness};
 use crate::object::mask::Mask;
 use crate::object::pod::{Snapshot, is_ready, terminating};
-use crate::object::workload::WorkloadKind;
+use crate::object::workload::{WorkloadKind, marker_of_pod};
 use crate::object::{ObjectRef, uid};
 use crate::plan::order::{Phase, is_custom};
 use crate::plan::{Contents, Item, ItemState, Live, Step, changed_images, patch, ready};
@@ -238,19 +238,22 @@ impl Task<'_> {
                     Ok(())
                 }
             }
-            Step::RollOut { patch } => self.patch_workload(patch).await,
-            Step::ReplacePods { patch } => {
-                if !patch.is_empty() {
-                    self.patch_workload(patch).await?;
-                }
-                self.replace_old_pods().await
+            Step::RollOut { patch, strays } => {
+                self.patch_workload(patch).await?;
+                self.replace_under_new_template(|pod| is_one_of(strays, pod)).await
             }
+            Step::ReplacePods { patch, strays } => {
+                self.patch_workload(patch).await?;
+                let marker = self.marker();
+                self.replace_under_new_template(|pod| marker_of_pod(pod) != marker || is_one_of(strays, pod)).await
+            }
+            Step::Mark { patch } => self.patch_workload(patch).await,
             Step::InPlace { mark, patch, refresh_mounts } => self.restart_in_place(mark, patch, *refresh_mounts).await,
             Step::Recreate { uid, .. } => {
                 self.delete_and_wait(uid).await?;
                 self.create().await
             }
-            Step::Respawn { pods } => self.respawn(pods).await,
+            Step::Respawn { pods } => self.replace_pods(|pod| is_one_of(pods, pod)).await,
             Step::Delete => Ok(()),
         }
     }
@@ -312,6 +315,10 @@ fn observed(object: &Value) -> i64 {
 
 fn generation(object: &Value) -> i64 {
     object["metadata"]["generation"].as_i64().unwrap_or(0)
+}
+
+fn is_one_of(uids: &[String], pod: &Value) -> bool {
+    uids.iter().any(|one| one == uid(pod))
 }
 
 fn uid_of(live: &Live, reference: &ObjectRef) -> String {

@@ -2,10 +2,13 @@
 //!
 //! Expiry is judged in server time only: the `Date` of the response against the time that the API server itself
 //! recorded in the Lease's managedFields. So machines whose clocks are wrong agree. Before every write the holder
-//! looks at the wall clock, which goes on while the machine sleeps: when more than half the duration has passed
-//! since its last renewal it renews first, and a conflict there means that somebody else has taken over.
+//! looks how long ago its last renewal was, on a clock that goes on while the machine sleeps: over half the duration,
+//! and it renews first; a conflict there means that somebody else has taken over. A write that then waits for its
+//! turn until the Lease may have run out is held back by a [`Fence`].
 
-use crate::cluster::{Cluster, ClusterError, DeleteHow, Run};
+use super::session::Session;
+use crate::cluster::store::Store;
+use crate::cluster::{Cluster, ClusterError, DeleteHow, Fence, Moment, Run};
 use crate::object::{ObjectRef, text, uid};
 use crate::record::instance::owner_reference;
 use crate::record::names::{self, MANAGED_BY, MANAGER};
@@ -14,13 +17,15 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
-use tokio::sync::Mutex;
+use std::time::Duration;
+use tokio::sync::{Mutex, watch};
 
 /// How long a Lease lives without renewal.
 pub const DURATION: Duration = Duration::from_secs(15);
 /// How often its holder renews it.
 const RENEWAL: Duration = Duration::from_secs(5);
+/// For how long after a renewal a write may still be sent: it has to arrive before the Lease runs out.
+const WRITES: Duration = Duration::from_secs(10);
 
 /// Why the lock could not be taken or kept.
 #[derive(Debug, thiserror::Error)]
@@ -45,8 +50,10 @@ pub struct Holder {
     pub purpose: String,
     /// Server time of the last renewal.
     pub renewed: Option<Timestamp>,
-    /// Server time of the first acquisition.
+    /// Server time at which it took the lock.
     pub since: Option<Timestamp>,
+    /// Server time of this look.
+    pub seen: Timestamp,
     /// How long until it runs out, unless it is renewed.
     pub left: Duration,
 }
@@ -62,14 +69,16 @@ pub struct Lock {
 struct Shared {
     cluster: Cluster,
     reference: ObjectRef,
+    fence: Fence,
+    /// Who has taken the lock over.
+    lost: watch::Sender<Option<String>>,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
     lease: Value,
-    renewed: SystemTime,
-    lost: Option<String>,
+    renewed: Moment,
 }
 
 /// Purpose of the holder, as an annotation of the Lease.
@@ -89,10 +98,9 @@ pub async fn holder(cluster: &Cluster, namespace: &str, instance_id: &str) -> Re
 /// How an operation is shown whose process is gone without a word.
 pub const INTERRUPTED: &str = "FAILED_TEMP (interrupted)";
 
-/// Ids of the instances in a namespace whose lock is held at this moment. `None`: who asks may not know.
-pub async fn alive(cluster: &Cluster, namespace: &str) -> Option<BTreeSet<String>> {
-    let leases =
-        cluster.list_metadata("coordination.k8s.io/v1", "Lease", Some(namespace), names::INSTANCE).await.ok()?;
+/// Ids of the instances in a namespace, or in all, whose lock is held at this moment. `None`: who asks may not know.
+pub async fn alive(cluster: &Cluster, namespace: Option<&str>) -> Option<BTreeSet<String>> {
+    let leases = cluster.list_metadata("coordination.k8s.io/v1", "Lease", namespace, names::INSTANCE).await.ok()?;
     let held = leases.items.iter().filter(|lease| read(cluster, lease).is_some());
     Some(
         held.filter_map(|lease| lease["metadata"]["labels"][names::INSTANCE].as_str().map(ToOwned::to_owned)).collect(),
@@ -102,9 +110,9 @@ pub async fn alive(cluster: &Cluster, namespace: &str) -> Option<BTreeSet<String
 /// The holder of a Lease that has not run out.
 fn read(cluster: &Cluster, lease: &Value) -> Option<Holder> {
     let renewed = server_write_time(lease);
-    let age = renewed.map_or(DURATION, |renewed| {
-        Duration::try_from(cluster.now().duration_since(renewed)).unwrap_or(Duration::ZERO)
-    });
+    let seen = cluster.now();
+    let age =
+        renewed.map_or(DURATION, |renewed| Duration::try_from(seen.duration_since(renewed)).unwrap_or(Duration::ZERO));
     // Both times have a resolution of one second: a Lease is never taken for expired too early.
     let left = (DURATION + Duration::from_secs(1)).checked_sub(age)?;
     if left.is_zero() {
@@ -114,7 +122,8 @@ fn read(cluster: &Cluster, lease: &Value) -> Option<Holder> {
         holder: text(lease, "/spec/holderIdentity").unwrap_or("somebody").to_owned(),
         purpose: lease["metadata"]["annotations"][PURPOSE].as_str().unwrap_or("an operation").to_owned(),
         renewed,
-        since: text(lease, "/metadata/creationTimestamp").and_then(|time| time.parse().ok()),
+        since: text(lease, "/spec/acquireTime").and_then(|time| time.parse().ok()),
+        seen,
         left,
     })
 }
@@ -138,6 +147,7 @@ impl Lock {
         by: &By,
         purpose: &str,
     ) -> Result<Self, LockError> {
+        let cluster = &cluster.unfenced();
         let reference = names::lease(namespace, instance_id);
         let mut lease = json!({
             "apiVersion": "coordination.k8s.io/v1",
@@ -152,11 +162,12 @@ impl Lock {
             "spec": {
                 "holderIdentity": format!("{by} (pid {})", by.pid),
                 "leaseDurationSeconds": DURATION.as_secs(),
+                "acquireTime": micro_time(cluster.now()),
                 "renewTime": micro_time(cluster.now()),
             },
         });
         for _ in 0..3 {
-            let renewed = SystemTime::now();
+            let renewed = Moment::now();
             let written = match cluster.create(&lease, Run::Real).await {
                 Ok(written) => written,
                 Err(error) if error.is_already_exists() => {
@@ -183,12 +194,16 @@ impl Lock {
             purpose: "an operation".into(),
             renewed: None,
             since: None,
+            seen: cluster.now(),
             left: DURATION,
         })))
     }
 
-    fn held(cluster: Cluster, reference: ObjectRef, lease: Value, renewed: SystemTime) -> Self {
-        let shared = Arc::new(Shared { cluster, reference, state: Mutex::new(State { lease, renewed, lost: None }) });
+    fn held(cluster: Cluster, reference: ObjectRef, lease: Value, renewed: Moment) -> Self {
+        let fence = Fence::new(WRITES);
+        fence.open(renewed);
+        let state = Mutex::new(State { lease, renewed });
+        let shared = Arc::new(Shared { cluster, reference, fence, lost: watch::Sender::new(None), state });
         let renewer = Arc::clone(&shared);
         let renewal = tokio::spawn(async move {
             loop {
@@ -200,17 +215,32 @@ impl Lock {
         Self { shared, renewal }
     }
 
+    /// Puts everything that the session writes from now on behind the lock's fence.
+    pub fn guard(&self, session: &mut Session) {
+        session.cluster = self.shared.cluster.fenced(self.shared.fence.clone());
+        session.store = Store::new(session.cluster.clone(), session.store.namespace());
+    }
+
     /// To be called before every write: returns once the lock is certainly still held.
     ///
     /// # Errors
     /// [`LockError::Lost`]: write nothing more.
     pub async fn check(&self) -> Result<(), LockError> {
         let mut state = self.shared.state.lock().await;
-        if let Some(lost) = &state.lost {
-            return Err(LockError::Lost(lost.clone()));
+        if let Some(by) = &*self.shared.lost.borrow() {
+            return Err(LockError::Lost(by.clone()));
         }
-        let age = SystemTime::now().duration_since(state.renewed).unwrap_or(DURATION);
-        if age > DURATION / 2 { self.shared.renew(&mut state).await } else { Ok(()) }
+        if state.renewed.age() > DURATION / 2 { self.shared.renew(&mut state).await } else { Ok(()) }
+    }
+
+    /// Returns when somebody else has taken the lock over, as soon as a renewal shows it.
+    pub async fn lost(&self) -> LockError {
+        let mut lost = self.shared.lost.subscribe();
+        match lost.wait_for(Option::is_some).await {
+            Ok(by) => LockError::Lost(by.clone().unwrap_or_default()),
+            // The sender lives as long as the lock.
+            Err(_) => std::future::pending().await,
+        }
     }
 
     /// Gives the lock back. A Lease that somebody else has taken over is left alone.
@@ -219,7 +249,8 @@ impl Lock {
         // Lease would block the next command until it runs out.
         let state = self.shared.state.lock().await;
         self.renewal.abort();
-        if state.lost.is_some() {
+        self.shared.fence.shut();
+        if self.shared.lost.borrow().is_some() {
             return;
         }
         let how = DeleteHow {
@@ -242,7 +273,7 @@ impl Shared {
     async fn renew(&self, state: &mut State) -> Result<(), LockError> {
         // Twice: a renewal whose answer got lost has moved the version, and the Lease is still ours.
         for _ in 0..2 {
-            let renewed = SystemTime::now();
+            let renewed = Moment::now();
             let mut lease = state.lease.clone();
             lease["spec"]["renewTime"] = micro_time(self.cluster.now()).into();
             if let Some(metadata) = lease["metadata"].as_object_mut() {
@@ -252,6 +283,7 @@ impl Shared {
                 Ok(written) => {
                     state.lease = written;
                     state.renewed = renewed;
+                    self.fence.open(renewed);
                     return Ok(());
                 }
                 Err(error) if error.is_conflict() || error.is_not_found() => {}
@@ -264,7 +296,8 @@ impl Shared {
                 now => {
                     let holder = now.as_ref().and_then(|lease| text(lease, "/spec/holderIdentity"));
                     let by = holder.unwrap_or("somebody").to_owned();
-                    state.lost = Some(by.clone());
+                    self.fence.shut();
+                    self.lost.send_replace(Some(by.clone()));
                     return Err(LockError::Lost(by));
                 }
             }

@@ -1,8 +1,10 @@
 //! The only code that moves anything: one engine for every operation.
 //!
 //! - [`session`]: an instance opened for a command, and how it stands;
-//! - [`precheck`]: what can be known to go wrong before the first write;
+//! - [`precheck`]: what can be known to go wrong before the first write, with [`surroundings`] for those who have a
+//!   say in it;
 //! - [`operation`]: lock, record, execute, verify, record: the same for all operations and for a retry;
+//! - [`rollback`]: the same back to where an operation began;
 //! - [`execute`]: items carried out, with [`observe`] for what is live and [`lock`] for who may write;
 //! - [`tenants`]: who else would go with a Namespace or CRD;
 //! - [`verify`], [`evidence`], [`failure`]: what it came to; told as values of `report`.
@@ -17,6 +19,8 @@ pub mod lock;
 pub mod observe;
 pub mod operation;
 pub mod precheck;
+pub mod rollback;
 pub mod session;
+pub mod surroundings;
 pub mod tenants;
 pub mod verify;

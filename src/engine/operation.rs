@@ -17,16 +17,18 @@ use super::observe::Observer;
 use super::session::{EngineError, Session};
 use super::verify::{Proof, verify};
 use crate::cluster::store::{StoreError, StoredOperation};
-use crate::object::config;
 use crate::object::mask::Mask;
+use crate::object::pod::is_ready;
+use crate::object::{config, uid};
+use crate::plan::derive::rollback::rollback;
 use crate::plan::derive::update::deferred;
 use crate::plan::sheet::Sheet;
 use crate::plan::{Contents, Inputs, Item, items};
 use crate::record::operation::{AffectedVnfc, By, Manner, ProblemDetails, ResourceChanges};
-use crate::record::{Instance, Journal, Operation, OperationState, Revision, Verb, names};
-use crate::report::outcome::{FailureLine, Outcome, Restarted, Standing as StandingLine};
+use crate::record::{Affected, How, Instance, Journal, Operation, OperationState, Revision, Verb, names};
+use crate::report::outcome::{FailureLine, Outcome, Restarted, Standing as StandingLine, WayBack, WaysOut};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -89,7 +91,7 @@ pub async fn begin<E: From<EngineError>>(
 ) -> Result<Begun, E> {
     let purpose = format!("{} {}", proposal.verb, names::short(&proposal.operation_id));
     let lock = acquire(session, options, &purpose).await?;
-    let now = match plan_again(session, observer, again).await {
+    let now = match plan_again(session, &proposal.journal, observer, again).await {
         Ok(now) => now,
         Err(error) => {
             lock.release().await;
@@ -113,16 +115,20 @@ pub async fn begin<E: From<EngineError>>(
     }
 }
 
-/// Under the lock, the plan from what is there now: the record, what the watches saw, and what nothing watches.
+/// Under the lock, the plan from what is there now: the record, what nothing watches, and what is to be written, for
+/// a watch may be behind.
 async fn plan_again<E: From<EngineError>>(
     session: &mut Session,
+    journal: &Journal,
     observer: &Observer,
     again: impl AsyncFnOnce(&Session) -> Result<Proposal, E>,
 ) -> Result<Proposal, E> {
     let read = session.stored.object["metadata"]["resourceVersion"].clone();
     let record = async { Ok::<_, EngineError>(session.store.reread(&session.stored).await?) };
     let others = async { Ok(observer.reread(&session.cluster).await?) };
-    let (stored, ()) = futures::future::try_join(record, others).await?;
+    let written = journal.scope.affected.iter().map(|affected| observer.read(&session.cluster, &affected.object));
+    let written = async { Ok(futures::future::try_join_all(written).await?) };
+    let (stored, (), _) = futures::future::try_join3(record, others, written).await?;
     if stored.object["metadata"]["resourceVersion"] != read {
         // Somebody was here: whatever was read before is void.
         if stored.instance.open_operation().is_some() {
@@ -177,7 +183,8 @@ fn changed_info(journal: &Journal) -> Option<Value> {
     (!info.is_empty()).then_some(Value::Object(info))
 }
 
-async fn acquire(session: &Session, options: &Options, purpose: &str) -> Result<Lock, EngineError> {
+/// Takes the lock; what the session writes from now on is written under it or not at all.
+async fn acquire(session: &mut Session, options: &Options, purpose: &str) -> Result<Lock, EngineError> {
     let instance = session.instance();
     let lock = Lock::acquire(
         &session.cluster,
@@ -187,14 +194,17 @@ async fn acquire(session: &Session, options: &Options, purpose: &str) -> Result<
         &options.by,
         purpose,
     );
-    lock.await.map_err(|error| match error {
+    let lock = lock.await.map_err(|error| match error {
         LockError::Busy(holder) => EngineError::Busy { name: instance.vnf_instance_name.clone(), holder },
-        LockError::Cluster(error) => error.into(),
+        LockError::Cluster(error) => StoreError::needed("to lock the VNF instance, with a Lease")(error).into(),
         other => EngineError::Lock(other),
-    })
+    })?;
+    lock.guard(session);
+    Ok(lock)
 }
 
-/// Takes the lock for an operation that stopped half way, and notes that it goes on.
+/// Takes the lock for an operation that stopped half way, and notes that it goes on: forward (PROCESSING) or back
+/// (ROLLING_BACK).
 ///
 /// # Errors
 /// Busy, or a write failed.
@@ -202,6 +212,7 @@ pub async fn resume(
     session: &mut Session,
     operation: &StoredOperation,
     options: &Options,
+    state: OperationState,
 ) -> Result<(StoredOperation, Lock), EngineError> {
     let verb = operation.operation.kubectl_vnf.verb;
     let id = operation.operation.id.clone();
@@ -213,7 +224,8 @@ pub async fn resume(
         let now = session.store.operation(&id).await?;
         let now = now.filter(|now| open && !now.operation.operation_state.is_final());
         let Some(mut operation) = now else { return Err(EngineError::changed(session)) };
-        operation.operation.enter(OperationState::Processing, session.cluster.now());
+        operation.operation.enter(state, session.cluster.now());
+        operation.operation.kubectl_vnf.rolling_back |= state == OperationState::RollingBack;
         operation.operation.kubectl_vnf.by = options.by.clone();
         session.store.save_operation(&mut operation).await?;
         let doing = operation.operation.clone();
@@ -229,44 +241,87 @@ pub async fn resume(
     }
 }
 
+/// What carrying an operation out, or back, works with besides the instance.
+pub struct Means<'a> {
+    /// The packages of both revisions.
+    pub contents: &'a Contents,
+    /// The live objects.
+    pub observer: &'a Observer,
+    /// Where to tell what happens.
+    pub events: &'a Events,
+    /// How it is run.
+    pub options: Options,
+}
+
+impl Means<'_> {
+    /// Executes some items of a journal under the lock.
+    pub(super) async fn execute(
+        &self,
+        session: &Session,
+        lock: &Lock,
+        verb: Verb,
+        journal: &Journal,
+        deadline: Instant,
+        items: &[Item],
+    ) -> Vec<Failure> {
+        let mask = mask(journal, self.contents, self.observer);
+        let work = Work {
+            cluster: &session.cluster,
+            lock,
+            observer: self.observer,
+            contents: self.contents,
+            instance_id: &session.instance().id,
+            verb,
+            journal,
+            mask: &mask,
+            events: self.events,
+            stop: self.options.stop.clone(),
+            deadline,
+            grace_seconds: self.options.manner.grace_seconds,
+            one_by_one: self.options.manner.one_by_one,
+        };
+        execute(&work, items).await
+    }
+
+    /// Items of a journal against what is live now.
+    pub(super) fn items(&self, session: &Session, journal: &Journal) -> Result<Vec<Item>, EngineError> {
+        plan_items(journal, self.contents, self.observer, &session.instance().id)
+    }
+}
+
+/// What a run of an operation came to, before it is written down.
+pub(super) struct Ending<'a> {
+    /// What was carried out.
+    pub journal: &'a Journal,
+    /// What went wrong; empty: the state is `reached`.
+    pub failures: Vec<Failure>,
+    /// What reading again has shown.
+    pub proof: Proof,
+    /// The state of a run without failures.
+    pub reached: OperationState,
+    /// The revision then in force, as it became.
+    pub revision: Option<Revision>,
+}
+
 /// Executes, verifies and records an operation that has been written, and gives the lock back.
 ///
 /// # Errors
 /// The end could not be written: the operation then stands as interrupted.
 pub async fn carry_out(
     session: &mut Session,
-    mut operation: StoredOperation,
+    operation: StoredOperation,
     lock: Lock,
-    contents: &Contents,
-    observer: &Observer,
-    events: &Events,
-    options: Options,
+    means: Means<'_>,
 ) -> Result<Outcome, EngineError> {
     let journal = operation.journal.clone();
-    let mask = mask(&journal, contents, observer);
     let verb = operation.operation.kubectl_vnf.verb;
-    let list = plan_items(&journal, contents, observer, &session.instance().id)?;
-    let instance_id = session.instance().id.clone();
-    let work = Work {
-        cluster: &session.cluster,
-        lock: &lock,
-        observer,
-        contents,
-        instance_id: &instance_id,
-        verb,
-        journal: &journal,
-        mask: &mask,
-        events,
-        stop: options.stop.clone(),
-        deadline: Instant::now() + options.timeout,
-        grace_seconds: options.manner.grace_seconds,
-        one_by_one: options.manner.one_by_one,
-    };
-    let mut failures = execute(&work, &list).await;
+    let items = means.items(session, &journal)?;
+    let deadline = Instant::now() + means.options.timeout;
+    let mut failures = means.execute(session, &lock, verb, &journal, deadline, &items).await;
     let mut target = journal.target.clone();
     let mut proof = Proof::default();
     if failures.is_empty() {
-        proof = verify(&session.cluster, &instance_id, &journal, contents).await?;
+        proof = verify(&session.cluster, &session.instance().id, &journal, means.contents).await?;
         failures.append(&mut proof.off);
         for state in target.iter_mut().flat_map(|target| &mut target.objects) {
             if let Some(became) = proof.became.remove(&state.reference) {
@@ -274,21 +329,41 @@ pub async fn carry_out(
             }
         }
     }
-    if let Some(Cause::Lock(LockError::Lost(by))) =
-        failures.iter().map(|failure| &failure.cause).find(|cause| matches!(cause, Cause::Lock(LockError::Lost(_))))
-    {
+    let reached = OperationState::Completed;
+    let ending = Ending { journal: &journal, failures, proof, reached, revision: target };
+    finish(session, operation, lock, &means, ending).await
+}
+
+/// Writes down how a run of an operation ended, and gives the lock back.
+pub(super) async fn finish(
+    session: &mut Session,
+    mut operation: StoredOperation,
+    lock: Lock,
+    means: &Means<'_>,
+    ending: Ending<'_>,
+) -> Result<Outcome, EngineError> {
+    let Ending { journal, failures, proof, reached, revision } = ending;
+    let lost = failures.iter().find_map(|failure| match &failure.cause {
+        Cause::Lock(LockError::Lost(by)) => Some(by.clone()),
+        _ => None,
+    });
+    if let Some(by) = lost {
         // Whoever took over writes from here on.
-        return Err(EngineError::Lock(LockError::Lost(by.clone())));
+        return Err(EngineError::Lock(LockError::Lost(by)));
     }
-    let took = events.elapsed();
-    let standing = standing(&journal, contents, observer, &instance_id)?;
-    let lines: Vec<FailureLine> = failures.iter().map(|failure| failure_line(failure, &journal)).collect();
-    let state = if failures.is_empty() { OperationState::Completed } else { OperationState::FailedTemp };
-    let now = session.cluster.now();
-    operation.operation.enter(state, now);
+    let took = means.events.elapsed();
+    let verb = operation.operation.kubectl_vnf.verb;
+    let instance_id = session.instance().id.clone();
+    let standing = means.items(session, journal)?.into_iter().map(StandingLine::of).collect();
+    let lines: Vec<FailureLine> = failures.iter().map(|failure| failure_line(failure, journal)).collect();
+    let state = if failures.is_empty() { reached } else { OperationState::FailedTemp };
+    operation.operation.enter(state, session.cluster.now());
     operation.operation.kubectl_vnf.took_millis = u64::try_from(took.as_millis()).ok();
     operation.operation.resource_changes = Some(resource_changes(&proof));
-    operation.operation.error = problem_details(&lines, &mask);
+    if !lines.is_empty() || state == OperationState::Completed {
+        let mask = mask(journal, means.contents, means.observer);
+        operation.operation.error = problem_details(&lines, &mask);
+    }
     lock.check().await.map_err(EngineError::Lock)?;
     session.store.save_operation(&mut operation).await?;
     if !lines.is_empty() {
@@ -299,19 +374,18 @@ pub async fn carry_out(
     let before: BTreeSet<String> = session.instance().packages().into_iter().map(ToOwned::to_owned).collect();
     let ended = operation.operation.clone();
     update_record(session, |instance| match state {
-        OperationState::Completed => instance.conclude(&ended, &journal, target.as_ref()),
+        OperationState::Completed => instance.conclude(&ended, journal, revision.as_ref()),
+        OperationState::RolledBack => instance.roll_back(&ended),
         _ => instance.follow(&ended),
     })
     .await?;
     let name = session.instance().vnf_instance_name.clone();
-    if name != former {
-        session.store.release_name(&instance_id, &former).await?;
-    }
-    if state == OperationState::Completed {
+    if state.is_final() {
+        release_names(session, &operation.journal, &former).await?;
         tidy(session, &before).await;
     }
     lock.release().await;
-    let deferred = match session.instance().current().map(|current| deferred(current, contents)) {
+    let deferred = match session.instance().current().map(|current| deferred(current, means.contents)) {
         Some(Ok(deferred)) => deferred,
         _ => Vec::new(),
     };
@@ -322,7 +396,7 @@ pub async fn carry_out(
         id: instance_id,
         operation_id: operation.operation.id.clone(),
         state,
-        revision: target.as_ref().map(|target| target.number),
+        revision: revision.as_ref().map(|revision| revision.number),
         took,
         restarted: proof.restarted,
         untouched: proof.untouched,
@@ -332,8 +406,43 @@ pub async fn carry_out(
         failures: lines,
         standing,
         deleted: journal.scope.delete.clone(),
+        ways: (state == OperationState::FailedTemp).then(|| ways(&operation, means.contents, means.observer)),
         notes: Vec::new(),
     })
+}
+
+/// The ways out of an operation that stopped half way, as the cluster is now.
+pub fn ways(operation: &StoredOperation, contents: &Contents, observer: &Observer) -> WaysOut {
+    let extension = &operation.operation.kubectl_vnf;
+    let live = observer.live();
+    let journal = match &operation.rollback {
+        Some(fixed) => Ok(fixed.clone()),
+        None => rollback(&operation.journal, contents, &live, BTreeMap::new()),
+    };
+    // Taking away a Pod that never came up restarts nothing.
+    let serves = |affected: &Affected| {
+        let pods = live.pods_of(&affected.object);
+        let going = pods.iter().filter(|pod| affected.pods.iter().any(|old| old == uid(pod)));
+        affected.how != How::Mark && going.into_iter().any(|pod| is_ready(pod))
+    };
+    let back = journal.ok().filter(|_| extension.verb.can_be_taken_back()).map(|journal| WayBack {
+        revision: journal.target.as_ref().map(|target| target.number),
+        config: journal.scope.config.len(),
+        restarts: journal.scope.affected.iter().filter(|affected| serves(affected)).count(),
+        workloads: journal.scope.affected.len(),
+        deleted: journal.scope.delete.len(),
+    });
+    WaysOut { verb: extension.verb, rolling_back: extension.rolling_back, back }
+}
+
+/// Frees the names that the instance does not bear any more, or will not after all.
+async fn release_names(session: &Session, journal: &Journal, former: &str) -> Result<(), EngineError> {
+    let name = &session.instance().vnf_instance_name;
+    let wanted = journal.record.name.as_deref();
+    for other in std::iter::once(former).chain(wanted).filter(|other| other != name) {
+        session.store.release_name(&session.instance().id, other).await?;
+    }
+    Ok(())
 }
 
 /// Items of a journal against what is live now.
@@ -348,16 +457,6 @@ pub fn plan_items(
 ) -> Result<Vec<Item>, EngineError> {
     let live = observer.live();
     Ok(items(&Inputs { journal, contents, live: &live, instance_id })?)
-}
-
-fn standing(
-    journal: &Journal,
-    contents: &Contents,
-    observer: &Observer,
-    instance_id: &str,
-) -> Result<Vec<StandingLine>, EngineError> {
-    let items = plan_items(journal, contents, observer, instance_id)?;
-    Ok(items.into_iter().map(|item| StandingLine { object: item.object, vdu: item.vdu, state: item.state }).collect())
 }
 
 /// Ends an operation for good: the record says, object by object, what the cluster has now.
@@ -377,11 +476,8 @@ pub async fn give_up(
     let before: BTreeSet<String> = session.instance().packages().into_iter().map(ToOwned::to_owned).collect();
     update_record(session, |instance| instance.conclude(&ended, &journal, reached.as_ref())).await?;
     session.store.save_operation(&mut operation).await?;
-    if let Some(name) =
-        operation.journal.record.name.as_ref().filter(|name| **name != session.instance().vnf_instance_name)
-    {
-        session.store.release_name(&session.instance().id, name).await?;
-    }
+    let name = session.instance().vnf_instance_name.clone();
+    release_names(session, &operation.journal, &name).await?;
     tidy(session, &before).await;
     lock.release().await;
     Ok(())

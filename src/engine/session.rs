@@ -192,12 +192,13 @@ async fn standing(cluster: &Cluster, store: &Store, stored: &mut Stored) -> Resu
             stored.instance.follow(&operation.operation);
             Ok(Standing::Free)
         }
+        OperationState::RolledBack => {
+            stored.instance.roll_back(&operation.operation);
+            Ok(Standing::Free)
+        }
         state => Ok(match holder {
             Some(holder) => Standing::Busy(holder),
-            None => Standing::Unfinished {
-                interrupted: state == OperationState::Processing,
-                operation: Box::new(operation),
-            },
+            None => Standing::Unfinished { interrupted: state.is_running(), operation: Box::new(operation) },
         }),
     }
 }

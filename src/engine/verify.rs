@@ -174,7 +174,7 @@ fn off_target(
     // Ready a moment ago is not enough: while others were waited for, it may have fallen over.
     let marker = match affected.how {
         How::RollOut | How::ReplacePods => state.marker,
-        How::InPlace { .. } | How::Recreate { .. } | How::Respawn => None,
+        How::InPlace { .. } | How::Recreate { .. } | How::Respawn | How::Mark => None,
     };
     match crate::plan::ready(live, reference, found, marker) {
         Readiness::Ready => {}

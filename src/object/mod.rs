@@ -5,11 +5,14 @@
 //! program does not know is ever lost. Talking to an API server is `cluster`'s work; deciding what to do about
 //! what is read here is `plan`'s.
 
+pub mod budget;
 pub mod config;
 pub mod health;
 pub mod mask;
 pub mod pod;
+pub mod quota;
 pub mod reference;
+pub mod rollout;
 pub mod trouble;
 pub mod workload;
 

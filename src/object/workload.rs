@@ -6,7 +6,7 @@
 
 use super::ObjectRef;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -194,6 +194,40 @@ pub fn replicas(object: &Value) -> u64 {
     object.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1)
 }
 
+/// A Pod as a workload's controller makes it of the template, but nobody's: to ask the API server whether it would be
+/// admitted. The claims of a StatefulSet are named as for its first Pod.
+pub fn pod_of(workload: &Value, name: &str) -> Option<Value> {
+    let kind = WorkloadKind::of_object(workload).filter(|kind| *kind != WorkloadKind::Pod)?;
+    let template = workload.pointer(kind.template_pointer())?;
+    let mut spec = template.get("spec")?.clone();
+    let claims = workload.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array).into_iter().flatten();
+    let volumes = claims.filter_map(|claim| {
+        let volume = claim.pointer("/metadata/name")?.as_str()?;
+        let claim_name = format!("{volume}-{}-0", workload.pointer("/metadata/name")?.as_str()?);
+        Some(json!({"name": volume, "persistentVolumeClaim": {"claimName": claim_name}}))
+    });
+    let volumes: Vec<Value> = volumes.collect();
+    if !volumes.is_empty() {
+        // A claim takes the place of a volume of the template that has its name.
+        let others =
+            items(&spec, "volumes").iter().filter(|one| volumes.iter().all(|claim| claim["name"] != one["name"]));
+        spec["volumes"] = others.cloned().chain(volumes.iter().cloned()).collect();
+    }
+    let part = |pointer: &str| template.pointer(pointer).cloned().unwrap_or_else(|| json!({}));
+    let namespace = workload.pointer("/metadata/namespace");
+    Some(json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "labels": part("/metadata/labels"),
+            "annotations": part("/metadata/annotations"),
+        },
+        "spec": spec,
+    }))
+}
+
 /// UID of the owner that controls an object: the one entry of `ownerReferences` with `controller: true`.
 pub fn controller_uid(object: &Value) -> Option<&str> {
     let owners = object.pointer("/metadata/ownerReferences")?.as_array()?;
@@ -237,7 +271,6 @@ pub(crate) fn items<'a>(value: &'a Value, key: &str) -> &'a [Value] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn kinds() {

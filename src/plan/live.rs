@@ -22,6 +22,11 @@ impl Live {
         self.objects.get(reference)
     }
 
+    /// All objects, by kind and name.
+    pub fn objects(&self) -> impl Iterator<Item = (&ObjectRef, &Value)> {
+        self.objects.iter()
+    }
+
     /// Takes in an object as it was read, unless a newer state of it is known: the answer to a write can come after
     /// the event that tells of the next change, and no further event would ever correct it.
     pub fn put(&mut self, object: Value) {

@@ -5,6 +5,7 @@
 //! is executed, and, made again against the live cluster, what tells a retry which work is left. Nothing here does
 //! I/O: live objects come in as [`Live`], package contents as [`Contents`].
 
+pub mod ahead;
 pub mod compare;
 pub mod content;
 pub mod derive;
@@ -14,6 +15,7 @@ pub mod order;
 pub mod patch;
 pub mod restart;
 pub mod sheet;
+pub mod since;
 #[cfg(test)]
 mod tests;
 
@@ -79,12 +81,18 @@ pub enum Step {
         /// Images and marker.
         #[serde(skip)]
         patch: Vec<Value>,
+        /// UIDs of Pods that the controller would keep, and that must go all the same.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        strays: Vec<String>,
     },
     /// Patch a ReplicaSet's template, then replace its Pods one at a time.
     ReplacePods {
         /// Images and marker.
         #[serde(skip)]
         patch: Vec<Value>,
+        /// UIDs of Pods of this template that must go all the same.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        strays: Vec<String>,
     },
     /// Patch a bare Pod; its containers restart.
     #[serde(rename_all = "camelCase")]
@@ -110,6 +118,12 @@ pub enum Step {
     Respawn {
         /// UIDs.
         pods: Vec<String>,
+    },
+    /// Put the restart marker of a bare Pod back; nothing restarts.
+    Mark {
+        /// The marker.
+        #[serde(skip)]
+        patch: Vec<Value>,
     },
     /// Delete it.
     Delete,
@@ -268,14 +282,13 @@ fn affected_item(
         How::InPlace { .. } if matches!(phase_of(live), "Succeeded" | "Failed") => {
             Ok((anew("it has ended"), ItemState::ToDo))
         }
+        How::Mark => {
+            let patch = patch::of_this_object(live, &patch::workload(kind, live, &BTreeMap::new(), state.marker));
+            let progress = if patch.is_empty() { ItemState::Done } else { ItemState::ToDo };
+            Ok((Step::Mark { patch }, progress))
+        }
         How::Respawn => {
-            let left: Vec<String> = inputs
-                .live
-                .pods_of(&affected.object)
-                .iter()
-                .map(|pod| uid(pod).to_owned())
-                .filter(|uid| affected.pods.contains(uid))
-                .collect();
+            let left = still_there(inputs, &affected.object, &affected.pods);
             let progress = if left.is_empty() {
                 waiting_or_done(&ready(inputs.live, &affected.object, live, None))
             } else {
@@ -309,15 +322,20 @@ fn affected_item(
                 let pods = inputs.live.pods_of(&affected.object);
                 pods.iter().any(|pod| marker_of_pod(pod) != state.marker)
             };
-            Ok(match affected.how {
-                How::ReplacePods => {
-                    let progress = if patch.is_empty() && old_pods() { ItemState::ToDo } else { progress };
-                    (Step::ReplacePods { patch }, progress)
-                }
-                _ => (Step::RollOut { patch }, progress),
-            })
+            let strays = still_there(inputs, &affected.object, &affected.strays);
+            let by_us = affected.how == How::ReplacePods;
+            let left = !strays.is_empty() || (by_us && old_pods());
+            let progress = if left { ItemState::ToDo } else { progress };
+            let step = if by_us { Step::ReplacePods { patch, strays } } else { Step::RollOut { patch, strays } };
+            Ok((step, progress))
         }
     }
+}
+
+/// Those of the named Pods, by UID, that the workload still has.
+fn still_there(inputs: &Inputs<'_>, workload: &ObjectRef, pods: &[String]) -> Vec<String> {
+    let live = inputs.live.pods_of(workload);
+    live.iter().map(|pod| uid(pod)).filter(|uid| pods.iter().any(|old| old == uid)).map(ToOwned::to_owned).collect()
 }
 
 /// Images that a workload's restart brings, by container.

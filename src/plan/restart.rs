@@ -66,6 +66,7 @@ fn workload(
             how: How::Recreate { because },
             reasons: vec![Reason::Missing],
             pods: Vec::new(),
+            strays: Vec::new(),
         };
         return Ok((question.restore || wanted != former).then_some(missing));
     };
@@ -92,12 +93,16 @@ fn workload(
     }
     let how = match kind {
         WorkloadKind::Pod => bare_pod(live, &reasons, &used),
-        WorkloadKind::ReplicaSet => How::ReplacePods,
-        _ if text(live, "/spec/updateStrategy/type") == Some("OnDelete") => How::ReplacePods,
-        WorkloadKind::Deployment | WorkloadKind::StatefulSet | WorkloadKind::DaemonSet => How::RollOut,
+        _ => controlled(kind, live),
     };
     let pods = pods.iter().map(|pod| uid(pod).to_owned()).collect();
-    Ok(Some(Affected { object, uid: uid(live).to_owned(), how, reasons, pods }))
+    Ok(Some(Affected { object, uid: uid(live).to_owned(), how, reasons, pods, strays: Vec::new() }))
+}
+
+/// How the Pods of a workload's controller get a new template.
+pub(super) fn controlled(kind: WorkloadKind, live: &Value) -> How {
+    let by_us = kind == WorkloadKind::ReplicaSet || text(live, "/spec/updateStrategy/type") == Some("OnDelete");
+    if by_us { How::ReplacePods } else { How::RollOut }
 }
 
 /// Images of all containers as a revision wants them.
@@ -110,7 +115,7 @@ pub(super) fn wanted_images(
 }
 
 /// The changed config, and what the workload has missed before.
-fn with_pending(config: &[ConfigChange], pending: &[Reason]) -> Vec<ConfigChange> {
+pub(super) fn with_pending(config: &[ConfigChange], pending: &[Reason]) -> Vec<ConfigChange> {
     let mut all = config.to_vec();
     for reason in pending {
         let Reason::Key { config, key, .. } = reason else { continue };
@@ -130,14 +135,14 @@ fn with_pending(config: &[ConfigChange], pending: &[Reason]) -> Vec<ConfigChange
 }
 
 /// One use of one changed key.
-struct ChangedUse<'a> {
+pub(super) struct ChangedUse<'a> {
     config: &'a ObjectRef,
     key: &'a str,
     field: ConfigUse,
 }
 
 /// The uses of changed keys in the workload's template and in its live Pods.
-fn changed_uses<'a>(live: &Value, pods: &[&Value], config: &'a [ConfigChange]) -> Vec<ChangedUse<'a>> {
+pub(super) fn changed_uses<'a>(live: &Value, pods: &[&Value], config: &'a [ConfigChange]) -> Vec<ChangedUse<'a>> {
     if config.is_empty() {
         return Vec::new();
     }
@@ -168,7 +173,7 @@ fn refers(field: &ConfigUse, config: &ObjectRef) -> bool {
 }
 
 /// One reason per changed key, with the fields that use it.
-fn key_reasons(used: &[ChangedUse<'_>]) -> Vec<Reason> {
+pub(super) fn key_reasons(used: &[ChangedUse<'_>]) -> Vec<Reason> {
     let mut fields: BTreeMap<(&ObjectRef, &str), Vec<String>> = BTreeMap::new();
     for entry in used {
         let labels = fields.entry((entry.config, entry.key)).or_default();
@@ -183,7 +188,7 @@ fn key_reasons(used: &[ChangedUse<'_>]) -> Vec<Reason> {
 }
 
 /// A bare Pod restarts in place when that brings everything new into force, and is made again when it does not.
-fn bare_pod(live: &Value, reasons: &[Reason], used: &[ChangedUse<'_>]) -> How {
+pub(super) fn bare_pod(live: &Value, reasons: &[Reason], used: &[ChangedUse<'_>]) -> How {
     let recreate = |because: &str| How::Recreate { because: because.to_owned() };
     let spec = &live["spec"];
     let ordinary_init: BTreeSet<&str> = containers(spec)

@@ -1,15 +1,16 @@
 //! The plan as a user reads it before agreeing: everything that a screen or `-o json` says about an operation that
 //! has not begun.
 
+use super::ahead::Consequence;
 use super::derive::update::Deferred;
 use super::drift::Drift;
 use super::{Item, Live, Step, Vdus};
 use crate::object::ObjectRef;
 use crate::object::config::is_config;
-use crate::object::workload::{WorkloadKind, replicas};
+use crate::object::rollout::has_gap;
+use crate::object::workload::WorkloadKind;
 use crate::record::{Instance, PackageId, Revision, Verb};
 use serde::Serialize;
-use serde_json::Value;
 
 /// Which ConfigMaps and Secrets an update may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -69,6 +70,9 @@ pub struct Sheet {
     /// Deployment flavour and instantiation level (instantiate).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flavour: Option<(String, Option<String>)>,
+    /// The revision in force, and the one whose content comes back (undo).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revisions: Option<(u64, u64)>,
     /// How many file digests of the package were verified; `None`: it came from the cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digests_checked: Option<usize>,
@@ -87,6 +91,9 @@ pub struct Sheet {
     pub untouched: Vec<Untouched>,
     /// VDUs (or workloads without one) that serve nothing while they restart.
     pub down: Vec<String>,
+    /// What follows beyond what the items say.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ahead: Vec<Consequence>,
     /// Things worth knowing: `note: ...`.
     pub notes: Vec<String>,
 }
@@ -103,6 +110,7 @@ impl Sheet {
             package_before: None,
             package_after: None,
             flavour: None,
+            revisions: None,
             digests_checked: None,
             record: Vec::new(),
             items,
@@ -111,6 +119,7 @@ impl Sheet {
             drift: Vec::new(),
             untouched: Vec::new(),
             down: Vec::new(),
+            ahead: Vec::new(),
             notes: Vec::new(),
         }
     }
@@ -157,31 +166,9 @@ pub fn down(items: &[Item], live: &Live) -> Vec<String> {
         .iter()
         .filter(|item| match (&item.step, live.get(&item.object)) {
             (Step::InPlace { .. } | Step::Recreate { .. } | Step::Respawn { .. }, _) => true,
-            (Step::ReplacePods { .. }, Some(object)) => replicas(object) <= 1,
-            (Step::RollOut { .. }, Some(object)) => rolls_with_a_gap(object),
+            (Step::RollOut { .. } | Step::ReplacePods { .. }, Some(object)) => has_gap(object),
             _ => false,
         })
         .map(label)
         .collect()
-}
-
-/// Whether a rollout takes the only Pod away before its successor serves.
-fn rolls_with_a_gap(object: &Value) -> bool {
-    match object["kind"].as_str() {
-        Some("Deployment") => {
-            let strategy = &object["spec"]["strategy"];
-            strategy["type"] == "Recreate" || {
-                let surge = &strategy["rollingUpdate"]["maxSurge"];
-                let none = surge.as_i64() == Some(0) || surge.as_str() == Some("0%");
-                none && replicas(object) <= 1
-            }
-        }
-        Some("StatefulSet") => replicas(object) <= 1,
-        // One Pod a node: each node's Pod is gone for a moment, unless the set may surge.
-        Some("DaemonSet") => {
-            let surge = &object["spec"]["updateStrategy"]["rollingUpdate"]["maxSurge"];
-            surge.is_null() || surge.as_i64() == Some(0) || surge.as_str() == Some("0%")
-        }
-        _ => false,
-    }
 }

@@ -7,14 +7,16 @@ use super::derive::{fail, instantiate};
 use super::{Contents, Inputs, ItemState, Live, Step, drift, items};
 use crate::object::pod::Snapshot;
 use crate::object::workload::{WorkloadKind, pod_spec};
-use crate::object::{Manifest, ObjectRef, uid};
+use crate::object::{Manifest, ObjectRef, text, uid};
 use crate::package::{OpenOptions, Package};
-use crate::record::operation::RecordChange;
+use crate::record::operation::{PodBefore, RecordChange};
 use crate::record::{How, Journal, PackageId, Reason, Revision, Scope};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
+
+mod back;
 
 const INSTANCE: &str = "dec67077-b67c-46ff-b5bf-3b8d34b4ed79";
 
@@ -110,14 +112,26 @@ impl World {
         Ok(update::scope(&self.current, derived, &self.contents, &self.live, restore)?)
     }
 
-    fn items(&self, target: &Revision, scope: &Scope) -> Vec<super::Item> {
-        let journal = Journal {
+    /// The journal of an operation that begins now, from the revision in force.
+    fn journal(&self, target: Revision, scope: Scope) -> Journal {
+        let mut snapshot = BTreeMap::new();
+        for state in &self.current.objects {
+            for pod in self.live.pods_of(&state.reference) {
+                let before = PodBefore { workload: state.reference.clone(), snapshot: Snapshot::of(pod) };
+                snapshot.insert(text(pod, "/metadata/name").unwrap_or_default().to_owned(), before);
+            }
+        }
+        Journal {
             source: Some(self.current.clone()),
-            target: Some(target.clone()),
-            scope: scope.clone(),
-            snapshot: BTreeMap::new(),
+            target: Some(target),
+            scope,
+            snapshot,
             record: RecordChange::default(),
-        };
+        }
+    }
+
+    fn items(&self, target: &Revision, scope: &Scope) -> Vec<super::Item> {
+        let journal = self.journal(target.clone(), scope.clone());
         items(&Inputs { journal: &journal, contents: &self.contents, live: &self.live, instance_id: INSTANCE })
             .expect("items")
     }
@@ -156,6 +170,7 @@ fn ways(scope: &Scope) -> Vec<(String, &'static str)> {
         How::InPlace { refresh_mounts: true } => "in place, mounts refreshed",
         How::InPlace { refresh_mounts: false } => "in place",
         How::Recreate { .. } => "recreate",
+        How::Mark => "mark",
         How::Respawn => "respawn",
     };
     let mut ways: Vec<_> = scope.affected.iter().map(|entry| (entry.object.name.clone(), way(&entry.how))).collect();
@@ -320,8 +335,8 @@ fn giving_up_keeps_in_mind_who_has_missed_new_config() {
     for name in ["cm-data", "secret-data", "vdu1-update"] {
         put(&mut world, name);
     }
-    let found =
-        fail::reached(Some(&world.current), Some(&target), &scope, &world.contents, &world.live).expect("there");
+    let found = fail::reached(&world.journal(target.clone(), scope), false, &world.contents, &world.live);
+    let found = found.expect("something is there");
     let recorded = |name: &str| found.object(&world.reference(name)).cloned();
     assert_eq!(recorded("vdu1-update"), target.object(&world.reference("vdu1-update")).cloned());
     assert_eq!(recorded("cm-data"), target.object(&world.reference("cm-data")).cloned());

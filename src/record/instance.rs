@@ -3,7 +3,7 @@
 use super::names::{self, MANAGED_BY, MANAGER, RECORD, column};
 use super::operation::{Journal, Operation, OperationState, RecordChange, Verb};
 use super::revision::{self, PackageId, Revision};
-use super::{RecordError, SCHEMA_VERSION, pack, read_config_map};
+use super::{RecordError, SCHEMA_VERSION, damaged, pack, read_config_map, require_name};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -254,6 +254,12 @@ impl Instance {
         }
     }
 
+    /// What the record is once an operation has been taken back: what it was, but for the operation itself.
+    pub fn roll_back(&mut self, operation: &Operation) {
+        self.follow(operation);
+        self.kubectl_vnf.incoming_package = None;
+    }
+
     /// Changes the record's own attributes.
     pub fn modify(&mut self, change: &RecordChange, now: Timestamp) {
         if let Some(name) = change.name.as_ref().filter(|name| **name != self.vnf_instance_name) {
@@ -280,6 +286,7 @@ impl Instance {
         let extension = &self.kubectl_vnf;
         let mut annotations = serde_json::Map::new();
         let mut note = |key: &str, value: String| annotations.insert(key.to_owned(), Value::String(value));
+        note(column::WRITER, env!("CARGO_PKG_VERSION").to_owned());
         note(column::NAME, self.vnf_instance_name.clone());
         note(column::STATE, self.instantiation_state.to_string());
         note(column::PROVIDER, self.vnf_provider.clone());
@@ -322,10 +329,13 @@ impl Instance {
     /// A damaged or newer record, naming the ConfigMap.
     pub fn from_config_map(object: &Value) -> Result<Self, RecordError> {
         let (mut instance, revisions): (Self, Vec<Revision>) = read_config_map(object, "vnfInstance", "revisions")?;
+        require_name(object, &names::instance(&instance.id))?;
         instance.revisions = revisions;
         if instance.instantiation_state == InstantiationState::Instantiated && instance.revisions.is_empty() {
-            let name = names::instance(&instance.id);
-            return Err(RecordError::Damaged { name, why: "INSTANTIATED without a revision".into() });
+            return Err(damaged(object, "INSTANTIATED without a revision".into()));
+        }
+        if instance.kubectl_vnf.last_revision > u64::from(u32::MAX) {
+            return Err(damaged(object, "no instance has had so many revisions".into()));
         }
         Ok(instance)
     }

@@ -34,14 +34,22 @@ pub enum RecordError {
     Damaged {
         /// Name of the ConfigMap.
         name: String,
+        /// The instance that it is about, as far as its label tells.
+        instance: Option<String>,
         /// What is missing or wrong.
         why: String,
     },
     /// Written by a newer kubectl-vnf.
-    #[error("ConfigMap {name} has schema version {found}, this kubectl-vnf knows {SCHEMA_VERSION}; use a newer one")]
+    #[error(
+        "ConfigMap {name} was written by {}, with schema version {found}; this is kubectl-vnf {}, which knows schema version {SCHEMA_VERSION}",
+        .writer.as_ref().map_or_else(|| "a newer kubectl-vnf".to_owned(), |version| format!("kubectl-vnf {version}")),
+        env!("CARGO_PKG_VERSION")
+    )]
     Newer {
         /// Name of the ConfigMap.
         name: String,
+        /// Version of the program that wrote it.
+        writer: Option<String>,
         /// Its schema version.
         found: u32,
     },
@@ -72,19 +80,41 @@ pub(crate) fn read_config_map<T: DeserializeOwned, P: DeserializeOwned>(
     key: &str,
     packed_key: &str,
 ) -> Result<(T, P), RecordError> {
-    let name = crate::object::text(object, "/metadata/name").unwrap_or("?").to_owned();
-    let damaged = |why: String| RecordError::Damaged { name: name.clone(), why };
+    let damaged = |why: String| damaged(object, why);
     let document = object["data"][key].as_str().ok_or_else(|| damaged(format!("no data.{key}")))?;
     let document: Value = serde_json::from_str(document).map_err(|e| damaged(format!("data.{key}: {e}")))?;
     let version = document.pointer("/kubectlVnf/schemaVersion").and_then(Value::as_u64).unwrap_or(0);
     if version > u64::from(SCHEMA_VERSION) {
-        return Err(RecordError::Newer { name, found: u32::try_from(version).unwrap_or(u32::MAX) });
+        let name = name_of(object).to_owned();
+        let writer = object["metadata"]["annotations"][names::column::WRITER].as_str().map(ToOwned::to_owned);
+        return Err(RecordError::Newer { name, writer, found: u32::try_from(version).unwrap_or(u32::MAX) });
     }
     let value = serde_json::from_value(document).map_err(|e| damaged(format!("data.{key}: {e}")))?;
-    let packed =
-        object["binaryData"][packed_key].as_str().ok_or_else(|| damaged(format!("no binaryData.{packed_key}")))?;
-    let packed = unpack(packed).map_err(|e| damaged(format!("binaryData.{packed_key}: {e}")))?;
+    let packed = read_packed(object, packed_key)?.ok_or_else(|| damaged(format!("no binaryData.{packed_key}")))?;
     Ok((value, packed))
+}
+
+/// The packed part of a ConfigMap at `binaryData.<key>`, if it has one.
+pub(crate) fn read_packed<T: DeserializeOwned>(object: &Value, key: &str) -> Result<Option<T>, RecordError> {
+    let Some(packed) = object["binaryData"][key].as_str() else { return Ok(None) };
+    unpack(packed).map(Some).map_err(|error| damaged(object, format!("binaryData.{key}: {error}")))
+}
+
+fn name_of(object: &Value) -> &str {
+    crate::object::text(object, "/metadata/name").unwrap_or("?")
+}
+
+/// That a record cannot be used, and which instance it is about as far as its label or its name tells.
+pub(crate) fn damaged(object: &Value, why: String) -> RecordError {
+    let label = object["metadata"]["labels"][names::INSTANCE].as_str();
+    let instance =
+        label.or_else(|| name_of(object).strip_prefix("vnf-").filter(|id| uuid::Uuid::try_parse(id).is_ok()));
+    RecordError::Damaged { name: name_of(object).to_owned(), instance: instance.map(ToOwned::to_owned), why }
+}
+
+/// Refuses a record that says it is another one's.
+pub(crate) fn require_name(object: &Value, name: &str) -> Result<(), RecordError> {
+    if name_of(object) == name { Ok(()) } else { Err(damaged(object, format!("it says that it is {name}"))) }
 }
 
 #[cfg(test)]
@@ -101,9 +131,18 @@ mod tests {
 
     #[test]
     fn a_newer_schema_is_refused_by_number() {
-        let object = serde_json::json!({"metadata": {"name": "vnf-1"},
+        let object = serde_json::json!({
+            "metadata": {"name": "vnf-1", "annotations": {"kubectl-vnf/written-by": "7.0.0"}},
             "data": {"vnfInstance": "{\"kubectlVnf\":{\"schemaVersion\":9}}"}, "binaryData": {"revisions": ""}});
         let error = read_config_map::<Value, Value>(&object, "vnfInstance", "revisions").expect_err("refused");
         assert!(matches!(error, RecordError::Newer { found: 9, .. }), "{error}");
+        let this = env!("CARGO_PKG_VERSION");
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "ConfigMap vnf-1 was written by kubectl-vnf 7.0.0, with schema version 9; this is kubectl-vnf {this}, \
+                 which knows schema version 1"
+            )
+        );
     }
 }

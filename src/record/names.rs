@@ -38,6 +38,8 @@ pub mod column {
     pub const OPERATION_TIME: &str = "kubectl-vnf/operation-time";
     /// Digests of the packages that the record refers to, comma separated: what keeps package parts alive.
     pub const PACKAGES: &str = "kubectl-vnf/packages";
+    /// Version of kubectl-vnf that wrote the record.
+    pub const WRITER: &str = "kubectl-vnf/written-by";
     /// Former names as JSON `[{name, until}]`.
     pub const FORMER_NAMES: &str = "kubectl-vnf/former-names";
 }

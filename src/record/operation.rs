@@ -8,7 +8,7 @@ use super::instance::ScaleInfo;
 use super::names::{self, MANAGED_BY, MANAGER, RECORD};
 use super::revision::Revision;
 use super::scope::Scope;
-use super::{RecordError, SCHEMA_VERSION, pack, read_config_map};
+use super::{RecordError, SCHEMA_VERSION, pack, read_config_map, read_packed, require_name};
 use crate::object::ObjectRef;
 use crate::object::pod::Snapshot;
 use jiff::Timestamp;
@@ -28,6 +28,8 @@ pub enum Verb {
     Instantiate,
     /// SOL003 Modify Information, with the container update.
     Update,
+    /// An update to an earlier revision; Modify Information for SOL003.
+    Undo,
     /// SOL003 Heal.
     Heal,
     /// SOL003 Terminate.
@@ -35,11 +37,17 @@ pub enum Verb {
 }
 
 impl Verb {
+    /// Whether an operation that stopped half way can be rolled back. Heal and terminate take away what they would
+    /// have to bring back.
+    pub fn can_be_taken_back(self) -> bool {
+        !matches!(self, Self::Heal | Self::Terminate)
+    }
+
     /// The value of SOL003's `operation` attribute (`LcmOperationType`).
     pub fn lcm_operation_type(self) -> &'static str {
         match self {
             Self::Instantiate => "INSTANTIATE",
-            Self::Update => "MODIFY_INFO",
+            Self::Update | Self::Undo => "MODIFY_INFO",
             Self::Heal => "HEAL",
             Self::Terminate => "TERMINATE",
         }
@@ -51,6 +59,7 @@ impl fmt::Display for Verb {
         f.write_str(match self {
             Self::Instantiate => "instantiate",
             Self::Update => "update",
+            Self::Undo => "undo",
             Self::Heal => "heal",
             Self::Terminate => "terminate",
         })
@@ -69,12 +78,21 @@ pub enum OperationState {
     FailedTemp,
     /// Given up: the instance is what the cluster shows.
     Failed,
+    /// On the way back to the former revision.
+    RollingBack,
+    /// Back at the former revision, and read again from the cluster.
+    RolledBack,
 }
 
 impl OperationState {
     /// Whether nothing can follow on it.
     pub fn is_final(self) -> bool {
-        matches!(self, Self::Completed | Self::Failed)
+        matches!(self, Self::Completed | Self::Failed | Self::RolledBack)
+    }
+
+    /// Whether a process is at work on it, or was when it died.
+    pub fn is_running(self) -> bool {
+        matches!(self, Self::Processing | Self::RollingBack)
     }
 }
 
@@ -85,6 +103,8 @@ impl fmt::Display for OperationState {
             Self::Completed => "COMPLETED",
             Self::FailedTemp => "FAILED_TEMP",
             Self::Failed => "FAILED",
+            Self::RollingBack => "ROLLING_BACK",
+            Self::RolledBack => "ROLLED_BACK",
         })
     }
 }
@@ -181,6 +201,9 @@ pub struct OperationExtension {
     /// How it is run.
     #[serde(default)]
     pub manner: Manner,
+    /// Its rollback has begun: from now on it can be finished or given up, not turned round once more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rolling_back: bool,
 }
 
 /// SOL003 `VnfLcmOpOcc`.
@@ -313,6 +336,7 @@ impl Operation {
                 target_revision: journal.target.as_ref().map(|revision| revision.number),
                 took_millis: None,
                 manner: Manner::default(),
+                rolling_back: false,
             },
         }
     }
@@ -332,10 +356,7 @@ impl Operation {
                 "name": names::operation(&self.id),
                 "namespace": namespace,
                 "labels": {MANAGED_BY: MANAGER, names::INSTANCE: self.vnf_instance_id, RECORD: "operation"},
-                "annotations": {
-                    names::column::OPERATION: format!("{} {}", self.kubectl_vnf.verb, self.operation_state),
-                    names::column::OPERATION_TIME: self.state_entered_time.to_string(),
-                },
+                "annotations": self.columns(),
                 "ownerReferences": [super::instance::owner_reference(owner)],
             },
             "data": {"vnfLcmOpOcc": serde_json::to_string_pretty(self).unwrap_or_default()},
@@ -343,11 +364,35 @@ impl Operation {
         })
     }
 
-    /// From its ConfigMap.
+    /// What changes in its ConfigMap while it is under way, as a merge patch. The journal never does; that of its
+    /// rollback is added when it is fixed.
+    pub fn to_patch(&self, rollback: Option<&Journal>) -> Value {
+        let mut patch = json!({
+            "metadata": {"annotations": self.columns()},
+            "data": {"vnfLcmOpOcc": serde_json::to_string_pretty(self).unwrap_or_default()},
+        });
+        if let Some(rollback) = rollback {
+            patch["binaryData"] = json!({"rollback": pack(rollback)});
+        }
+        patch
+    }
+
+    /// What lists show of it.
+    fn columns(&self) -> Value {
+        json!({
+            names::column::OPERATION: format!("{} {}", self.kubectl_vnf.verb, self.operation_state),
+            names::column::OPERATION_TIME: self.state_entered_time.to_string(),
+            names::column::WRITER: env!("CARGO_PKG_VERSION"),
+        })
+    }
+
+    /// From its ConfigMap: the operation, its journal, and that of its rollback once it is fixed.
     ///
     /// # Errors
     /// A damaged or newer record, naming the ConfigMap.
-    pub fn from_config_map(object: &Value) -> Result<(Self, Journal), RecordError> {
-        read_config_map(object, "vnfLcmOpOcc", "journal")
+    pub fn from_config_map(object: &Value) -> Result<(Self, Journal, Option<Journal>), RecordError> {
+        let (operation, journal): (Self, Journal) = read_config_map(object, "vnfLcmOpOcc", "journal")?;
+        require_name(object, &names::operation(&operation.id))?;
+        Ok((operation, journal, read_packed(object, "rollback")?))
     }
 }

@@ -52,6 +52,10 @@ pub struct Affected {
     /// UIDs of the Pods to be replaced (all of the workload's, or those that a heal names).
     #[serde(default)]
     pub pods: Vec<String>,
+    /// UIDs among them that carry the wanted template and must go all the same: they started while configuration was
+    /// in force that is being taken back (rollback).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub strays: Vec<String>,
 }
 
 /// How a workload's Pods get what is new.
@@ -76,6 +80,8 @@ pub enum How {
     },
     /// The named Pods only, one at a time; their workload's template stays (heal).
     Respawn,
+    /// Nothing restarts: only the restart marker of a bare Pod is put back (rollback).
+    Mark,
 }
 
 /// Why a workload restarts.

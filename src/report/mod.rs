@@ -2,6 +2,7 @@
 //!
 //! Made by `engine`, shown by `view`, stored and printed as JSON; nothing here does anything.
 
+pub mod checked;
 pub mod event;
 pub mod evidence;
 pub mod outcome;

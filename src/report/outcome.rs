@@ -43,6 +43,9 @@ pub struct Outcome {
     pub failures: Vec<FailureLine>,
     /// Every object in scope and how it stands at the end, for failures: done, still old, under way.
     pub standing: Vec<Standing>,
+    /// What may be done next, when it stopped half way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ways: Option<WaysOut>,
     /// Objects deleted (terminate).
     pub deleted: Vec<ObjectRef>,
     /// More to be said: packages removed, record removed.
@@ -116,6 +119,36 @@ pub struct FailureLine {
     pub evidence: Option<Evidence>,
 }
 
+/// What an operation takes that stopped half way: retry, rollback and fail, as far as its verb and state allow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WaysOut {
+    /// What was asked for.
+    pub verb: Verb,
+    /// A rollback has begun: a retry is not possible any more.
+    pub rolling_back: bool,
+    /// What a rollback would do; `None`: there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub back: Option<WayBack>,
+}
+
+/// What a rollback would do, in numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WayBack {
+    /// The revision that it goes back to; `None`: nothing is left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u64>,
+    /// ConfigMaps and Secrets to be put back.
+    pub config: usize,
+    /// Workloads that are put back.
+    pub workloads: usize,
+    /// Those among them whose serving Pods restart.
+    pub restarts: usize,
+    /// Objects to be deleted.
+    pub deleted: usize,
+}
+
 /// How one object in scope stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -127,4 +160,11 @@ pub struct Standing {
     pub vdu: Option<String>,
     /// How far it is.
     pub state: crate::plan::ItemState,
+}
+
+impl Standing {
+    /// That of an item planned at the end of an operation.
+    pub fn of(item: crate::plan::Item) -> Self {
+        Self { object: item.object, vdu: item.vdu, state: item.state }
+    }
 }

@@ -3,6 +3,7 @@
 use super::{Screen, Symbols};
 use crate::object::ObjectRef;
 use crate::object::config::KeyChange;
+use crate::plan::ahead::{Ahead, Consequence};
 use crate::plan::compare::FieldChange;
 use crate::plan::derive::update::Deferred;
 use crate::plan::drift::Drift;
@@ -136,12 +137,16 @@ pub fn config_items() -> Vec<Item> {
 }
 
 pub fn update_items() -> Vec<Item> {
-    let roll = || Step::RollOut { patch: Vec::new() };
+    let roll = || Step::RollOut { patch: Vec::new(), strays: Vec::new() };
     let place = |refresh_mounts| Step::InPlace { mark: Vec::new(), patch: Vec::new(), refresh_mounts };
     let mut items = config_items();
     items.extend([
         restart(1, roll(), with_image("cirros", in_environment())),
-        restart(2, Step::ReplacePods { patch: Vec::new() }, with_image("celebdor/kuryr-demo", in_volumes())),
+        restart(
+            2,
+            Step::ReplacePods { patch: Vec::new(), strays: Vec::new() },
+            with_image("celebdor/kuryr-demo", in_volumes()),
+        ),
         restart(3, place(false), with_image("tomcat", in_environment())),
         restart(4, place(true), with_image("cirros", in_volumes())),
         restart(5, roll(), with_image("cirros", in_environment())),
@@ -198,6 +203,7 @@ fn sheet(verb: Verb, items: Vec<Item>) -> Sheet {
         package_before: Some(before()),
         package_after: Some(after()),
         flavour: None,
+        revisions: None,
         digests_checked: Some(12),
         record: Vec::new(),
         items,
@@ -206,6 +212,7 @@ fn sheet(verb: Verb, items: Vec<Item>) -> Sheet {
         drift: Vec::new(),
         untouched: Vec::new(),
         down: Vec::new(),
+        ahead: Vec::new(),
         notes: Vec::new(),
     }
 }
@@ -234,7 +241,7 @@ pub fn password_sheet() -> Sheet {
         Step::Config { keys, replace: Some("immutable".into()), patch: Vec::new() },
     )];
     let reason = || vec![key("Secret", "secret-data", "password", &["env SECENV", "envFrom SEC_"])];
-    items.push(restart(1, Step::RollOut { patch: Vec::new() }, reason()));
+    items.push(restart(1, Step::RollOut { patch: Vec::new(), strays: Vec::new() }, reason()));
     items.push(restart(3, Step::Recreate { uid: "u".into(), because: BECAUSE.into() }, reason()));
     Sheet {
         package_before: Some(before()),
@@ -247,6 +254,38 @@ pub fn password_sheet() -> Sheet {
     }
 }
 
+/// Everything that may follow from a plan.
+pub fn ahead_sheet() -> Sheet {
+    let follows = |object: ObjectRef, what| Consequence { object, what };
+    let budget = |name: &str, bound: &str, never| Ahead::Budget {
+        by: name.into(),
+        bound: bound.into(),
+        healthy: 2,
+        needed: 2,
+        never,
+    };
+    let ahead = vec![
+        follows(workload(1), Ahead::Autoscaled { by: "web".into(), min: 1, max: 5 }),
+        follows(workload(2), budget("all-of-them", "minAvailable 100%", true)),
+        follows(workload(2), budget("most", "maxUnavailable 1", false)),
+        follows(
+            workload(2),
+            Ahead::Held {
+                pod: WORKLOADS[1].3.into(),
+                words: "The disruption budget db needs 2 healthy pods and has 2 currently".into(),
+            },
+        ),
+        follows(workload(5), Ahead::OnDelete),
+        follows(workload(5), Ahead::HeldBack { partition: 2, pods: vec!["db-0".into(), "db-1".into()] }),
+        follows(object("Secret", "secret-data"), Ahead::Gap { readers: vec!["VDU1".into(), "VDU2".into()] }),
+    ];
+    let mut sheet = Sheet { ahead, ..update_sheet() };
+    if let Step::Config { replace, .. } = &mut sheet.items[1].step {
+        *replace = Some("the type of a Secret cannot change".into());
+    }
+    sheet
+}
+
 /// Twenty Deployments that one ConfigMap restarts.
 pub fn many_sheet() -> Sheet {
     let mut items = config_items();
@@ -256,7 +295,7 @@ pub fn many_sheet() -> Sheet {
         ..item(
             object("Deployment", &format!("worker-{number}")),
             Some(format!("VDU{number}")),
-            Step::RollOut { patch: Vec::new() },
+            Step::RollOut { patch: Vec::new(), strays: Vec::new() },
         )
     }));
     sheet(Verb::Update, items)

@@ -56,19 +56,19 @@ impl Task<'_> {
         }
     }
 
-    /// Replaces the Pods of a ReplicaSet that carry another marker than the template, one at a time.
-    pub(super) async fn replace_old_pods(&self) -> Result<(), Failure> {
+    /// Replaces Pods once the workload's controller has seen the template: before that, it would make the next ones
+    /// from the former one.
+    pub(super) async fn replace_under_new_template(&self, old: impl Fn(&Value) -> bool) -> Result<(), Failure> {
         let object = &self.item.object;
-        let marker = self.marker();
-        let generation = self.work.observer.live().get(object).map_or(0, generation);
-        // A controller that has not seen the new template yet would replace a Pod by another old one.
+        let generation = {
+            let live = self.work.observer.live();
+            if !live.pods_of(object).into_iter().any(&old) {
+                return Ok(());
+            }
+            live.get(object).map_or(0, generation)
+        };
         self.seen_by_controller(generation).await?;
-        self.replace_pods(|pod| marker_of_pod(pod) != marker).await
-    }
-
-    /// Replaces the named Pods.
-    pub(super) async fn respawn(&self, pods: &[String]) -> Result<(), Failure> {
-        self.replace_pods(|pod| pods.iter().any(|old| old == uid(pod))).await
+        self.replace_pods(old).await
     }
 
     /// Replaces the old ones of the workload's Pods. Those that do not serve are deleted at once: a disruption budget

@@ -77,6 +77,7 @@ impl Task<'_> {
                         self.tell(EventKind::Waiting(waiting));
                     }
                 }
+                lost = work.lock.lost() => return Err(self.fail(lost)),
                 Ok(_) = stop.wait_for(|stop| *stop) => return Err(self.fail(Cause::Interrupted)),
                 Ok(_) = halt.wait_for(|halt| *halt) => {
                     return Err(self.fail(Cause::Unfinished(format!("{waiting} on {object}"))));

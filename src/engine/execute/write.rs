@@ -5,6 +5,7 @@
 use super::Task;
 use crate::cluster::{ClusterError, Run};
 use crate::engine::failure::{Cause, Failure};
+use crate::engine::lock::LockError;
 use crate::object::pod::{Snapshot, terminating};
 use crate::object::workload::WorkloadKind;
 use crate::object::{ObjectRef, text, uid};
@@ -36,8 +37,11 @@ impl Task<'_> {
         loop {
             // Never closed, so there always is a permit in the end.
             let slot = self.shared.slots.acquire().await.ok();
-            self.work.lock.check().await?;
-            let answer = request().await;
+            let answer = match self.work.lock.check().await {
+                Ok(()) => request().await,
+                Err(LockError::Cluster(error)) => Err(error),
+                Err(lost) => return Err(lost.into()),
+            };
             drop(slot);
             match answer {
                 Err(error) if error.is_transient() => match pauses.next() {

@@ -7,42 +7,35 @@ use crate::object::workload::{WorkloadKind, marker_of_pod};
 use crate::plan::content::Contents;
 use crate::plan::live::Live;
 use crate::plan::{live_images, live_marker};
-use crate::record::{ObjectState, Reason, Revision, Scope};
+use crate::record::{Journal, ObjectState, Reason, Revision};
 
 /// Which of the two revisions each live object matches, as one revision; `None`: nothing is there.
 ///
 /// A corrected package then plans exactly what is left: what has reached the target is recorded as such, a workload
 /// with all of its Pods. One that has not keeps in mind the keys that it was to restart for: the ConfigMap or Secret
-/// may be written already, and nothing else would ever restart it.
-pub fn reached(
-    source: Option<&Revision>,
-    target: Option<&Revision>,
-    scope: &Scope,
-    contents: &Contents,
-    live: &Live,
-) -> Option<Revision> {
+/// may be written already, and nothing else would ever restart it. Once a rollback has begun, that is true of all:
+/// configuration may be back under Pods that run with the new one.
+pub fn reached(journal: &Journal, rolling_back: bool, contents: &Contents, live: &Live) -> Option<Revision> {
+    let Journal { source, target, scope, .. } = journal;
     let exists = |revision: &Revision| revision.objects.iter().any(|state| live.get(&state.reference).is_some());
     let (source, target) = match (source, target) {
         (Some(source), Some(target)) => (source, target),
-        (one, other) => return one.or(other).filter(|revision| exists(revision)).cloned(),
+        (one, other) => return one.as_ref().or(other.as_ref()).filter(|revision| exists(revision)).cloned(),
     };
     let mut any = false;
     let mut objects = Vec::new();
     for state in &target.objects {
-        let reached = matches(state, contents, live);
+        let reached = is_at(state, contents, live);
         any |= reached && source.object(&state.reference) != Some(state);
-        match source.object(&state.reference).filter(|_| !reached) {
-            None => objects.push(state.clone()),
-            Some(former) => {
-                let due = scope.affected(&state.reference).map(|affected| affected.reasons.as_slice());
-                let keys = due.unwrap_or_default().iter().filter(|reason| matches!(reason, Reason::Key { .. }));
-                let mut former = former.clone();
-                former.pending.extend(keys.cloned());
-                former.pending.sort();
-                former.pending.dedup();
-                objects.push(former);
-            }
+        let mut state = source.object(&state.reference).filter(|_| !reached).unwrap_or(state).clone();
+        if !reached || rolling_back {
+            let due = scope.affected(&state.reference).map(|affected| affected.reasons.as_slice());
+            let keys = due.unwrap_or_default().iter().filter(|reason| matches!(reason, Reason::Key { .. }));
+            state.pending.extend(keys.cloned());
+            state.pending.sort();
+            state.pending.dedup();
         }
+        objects.push(state);
     }
     // With anything of the new package in force, the rest of it is what is deferred; not the other way round.
     let basis = if any { target } else { source };
@@ -56,8 +49,8 @@ pub fn reached(
     })
 }
 
-/// Whether the live object is the target's. Without its content at hand it counts as the former one.
-fn matches(state: &ObjectState, contents: &Contents, live: &Live) -> bool {
+/// Whether the live object is what a revision says of it, its Pods included. Without its content at hand it is not.
+pub(super) fn is_at(state: &ObjectState, contents: &Contents, live: &Live) -> bool {
     let (Some(object), Ok(wanted)) = (live.get(&state.reference), contents.content(state)) else { return false };
     if is_config(&state.reference) {
         return changed_keys(object, &wanted).is_empty();

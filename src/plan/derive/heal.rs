@@ -88,7 +88,14 @@ pub fn chosen(targets: &Targets, vnfcs: &[Vnfc]) -> Result<Scope, Vec<String>> {
         let reason = if vnfc.uid.is_empty() { Reason::Missing } else { Reason::Asked };
         let uid = if bare { vnfc.uid.clone() } else { String::new() };
         let pods = vec![vnfc.uid.clone()];
-        affected.push(Affected { object: vnfc.workload.clone(), uid, how, reasons: vec![reason], pods });
+        affected.push(Affected {
+            object: vnfc.workload.clone(),
+            uid,
+            how,
+            reasons: vec![reason],
+            pods,
+            strays: Vec::new(),
+        });
     }
     Ok(Scope { affected, ..Scope::default() })
 }
@@ -145,7 +152,7 @@ pub fn all(
             let pods = live.pods_of(&object).iter().map(|pod| uid(pod).to_owned()).collect();
             let how = How::Recreate { because: "it is made anew from the package".into() };
             let uid = found.map(uid).unwrap_or_default().to_owned();
-            scope.affected.push(Affected { object, uid, how, reasons: vec![Reason::Anew], pods });
+            scope.affected.push(Affected { object, uid, how, reasons: vec![Reason::Anew], pods, strays: Vec::new() });
         } else if is_config(&object) {
             let wanted = contents.content(state)?;
             let keys = changed_keys(found.unwrap_or(&Value::Null), &wanted);

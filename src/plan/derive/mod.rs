@@ -3,4 +3,6 @@
 pub mod fail;
 pub mod heal;
 pub mod instantiate;
+pub mod rollback;
+pub mod undo;
 pub mod update;

@@ -113,7 +113,6 @@ pub fn update(request: &Request<'_>) -> Result<Derived, Refusal> {
             refused.push(removed(state, &manifests, request)?);
             continue;
         };
-        let in_force = request.contents.content(state)?;
         let new_state = ObjectState {
             package: request.package_id.digest.clone(),
             source: manifest.source.clone(),
@@ -121,35 +120,14 @@ pub fn update(request: &Request<'_>) -> Result<Derived, Refusal> {
             became: BTreeMap::new(),
             ..state.clone()
         };
-        let new = settle(&manifest.object, &new_state);
-        let change = compare::objects(&state.reference, &in_force, &new);
-        if is_config(&state.reference) {
-            let included = listed.as_ref().is_none_or(|listed| listed.iter().any(|o| defined_as(o, state, namespace)));
-            // A Secret's type and immutability are part of what is written; labels and annotations are deferred.
-            let replaced = change.fields.iter().any(|field| matches!(field.path.as_str(), "type" | "immutable"));
-            if change.is_empty() {
-                objects.push(new_state);
-            } else if included && (replaced || !change.keys.is_empty()) {
-                objects.push(new_state);
-                config.push(ConfigChange { object: state.reference.clone(), keys: change.keys });
-            } else {
-                objects.push(state.clone());
+        let included = listed.as_ref().is_none_or(|listed| listed.iter().any(|o| defined_as(o, state, namespace)));
+        match next(request.contents, state, new_state, included)? {
+            Next::State(state) => objects.push(*state),
+            Next::Config(state, change) => {
+                objects.push(*state);
+                config.push(change);
             }
-        } else if WorkloadKind::of(&state.reference).is_some() {
-            objects.push(workload_state(request.contents, state, new_state, &change)?);
-        } else if change.is_empty() {
-            objects.push(new_state);
-        } else {
-            refused.push(RefusedChange {
-                object: state.reference.clone(),
-                change: "changed",
-                detail: change
-                    .fields
-                    .iter()
-                    .map(|f| format!("{} {}", f.path, f.summary()))
-                    .collect::<Vec<_>>()
-                    .join(", "),
-            });
+            Next::Refused(change) => refused.push(change),
         }
     }
     for manifest in &manifests {
@@ -182,6 +160,46 @@ pub fn update(request: &Request<'_>) -> Result<Derived, Refusal> {
         ..request.current.clone()
     };
     Ok(Derived { target, config })
+}
+
+/// What an object is to become.
+pub(super) enum Next {
+    /// This, without a write of its own: the same content, or a workload whose images may differ.
+    State(Box<ObjectState>),
+    /// A ConfigMap or Secret with other content.
+    Config(Box<ObjectState>, ConfigChange),
+    /// A change that an update cannot make.
+    Refused(RefusedChange),
+}
+
+/// Moves one object from its state to another one, as far as the container update goes. `included`: its content may
+/// change, if it is a ConfigMap or Secret.
+pub(super) fn next(
+    contents: &Contents,
+    state: &ObjectState,
+    new_state: ObjectState,
+    included: bool,
+) -> Result<Next, ContentError> {
+    let object = state.reference.clone();
+    let change = compare::objects(&object, &contents.content(state)?, &contents.content(&new_state)?);
+    if change.is_empty() {
+        return Ok(Next::State(Box::new(new_state)));
+    }
+    if is_config(&object) {
+        // A Secret's type and immutability are part of what is written; labels and annotations are deferred.
+        let replaced = change.fields.iter().any(|field| matches!(field.path.as_str(), "type" | "immutable"));
+        return Ok(if included && (replaced || !change.keys.is_empty()) {
+            Next::Config(Box::new(new_state), ConfigChange { object, keys: change.keys })
+        } else {
+            Next::State(Box::new(state.clone()))
+        });
+    }
+    if WorkloadKind::of(&object).is_some() {
+        return Ok(Next::State(Box::new(workload_state(contents, state, new_state, &change)?)));
+    }
+    let fields = change.fields.iter().map(|field| format!("{} {}", field.path, field.summary()));
+    let detail = fields.collect::<Vec<_>>().join(", ");
+    Ok(Next::Refused(RefusedChange { object, change: "changed", detail }))
 }
 
 /// The content in force as a target of its own: what drifted from it can then be put back.

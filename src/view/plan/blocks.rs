@@ -4,6 +4,7 @@ use super::super::page::Page;
 use super::super::style::{Mark, Text, bold, dim, join, plain, yellow};
 use super::super::tables::age;
 use super::super::words::{command, count, full_label, kinds, label, pods, sentence, sizes, workloads_and_kinds};
+use super::ahead;
 use super::reasons::{self, Seen};
 use super::{creates, is_rest, is_workload, package_id, restarts};
 use crate::object::ObjectRef;
@@ -64,7 +65,8 @@ pub fn config(page: &mut Page<'_>, sheet: &Sheet) {
     page.rows(2, 6, &rows);
     for (object, why) in replaced {
         let head = Mark::Attention.text(page.screen) + format!(" {object} is ").as_str() + bold("DELETED") + " ";
-        page.hung(2, 6, head, format!("and created again ({why})").split(' ').map(plain), " ");
+        let text = format!("and created again ({why}){}", ahead::gap(sheet, object));
+        page.hung(2, 6, head, text.split(' ').map(plain), " ");
     }
 }
 
@@ -106,6 +108,7 @@ pub fn workloads(page: &mut Page<'_>, sheet: &Sheet) {
         if !brief {
             reasons::lines(page, indent, sheet, item, &mut seen);
         }
+        ahead::lines(page, indent, sheet, &item.object);
     }
 }
 
@@ -139,21 +142,26 @@ pub fn drift(page: &mut Page<'_>, drift: &[Drift]) {
     let others = if drift.len() == 1 { "change that others made is" } else { "changes that others made are" };
     page.blank();
     page.line(0, bold("Drift:") + format!(" {} {others} overwritten", drift.len()).as_str());
+    let mark = Mark::Attention.text(page.screen) + " ";
+    drifted(page, 2, mark, drift);
+}
+
+/// Fields that others wrote, with who and when.
+pub fn drifted(page: &mut Page<'_>, indent: usize, mark: Text, drift: &[Drift]) {
     let now = page.screen.now;
     let rows: Vec<Vec<Text>> = drift
         .iter()
         .map(|entry| {
             let when = entry.time.map(|time| format!("{} ago", age(time, now)));
             let who: Vec<Text> = entry.manager.iter().cloned().chain(when).map(|text| dim(&text)).collect();
-            vec![
-                Mark::Attention.text(page.screen) + " " + entry.object.to_string().as_str(),
-                plain(&entry.field),
-                plain(&entry.change),
-                join(who, ", "),
-            ]
+            let object = mark.clone() + entry.object.to_string().as_str();
+            match entry.field.as_str() {
+                "" => vec![object, plain(&entry.change), join(who, ", ")],
+                field => vec![object, plain(field), plain(&entry.change), join(who, ", ")],
+            }
         })
         .collect();
-    page.rows(2, 6, &rows);
+    page.rows(indent, indent + 4, &rows);
 }
 
 /// What of the package does not take effect, and how it would.
@@ -215,7 +223,7 @@ pub fn untouched(page: &mut Page<'_>, sheet: &Sheet) {
 /// Who serves nothing for a moment.
 pub fn down(page: &mut Page<'_>, sheet: &Sheet) {
     if !sheet.down.is_empty() {
-        if sheet.untouched.is_empty() || sheet.verb != Verb::Update {
+        if sheet.untouched.is_empty() || !matches!(sheet.verb, Verb::Update | Verb::Undo) {
             page.blank();
         }
         let head = bold("Down while restarting:") + " ";
@@ -244,6 +252,9 @@ pub fn heal_all(page: &mut Page<'_>, sheet: &Sheet) {
         }
     }
     page.rows(2, 10, &rows);
+    for item in sheet.workloads() {
+        ahead::labelled(page, 4, sheet, item);
+    }
     config(page, sheet);
     others(page, sheet);
     let kept = sheet.untouched.iter().map(|entry| &entry.object);

@@ -1,21 +1,26 @@
 //! The plan as a user reads it before agreeing, the question that follows it, and what is left for a retry.
 
+mod ahead;
 mod blocks;
 mod reasons;
 pub mod refusals;
+mod rollback;
 
 pub use refusals::{MissingKeyLine, PermissionLine, ProblemLine, missing_keys, missing_permissions, problems, refused};
+
+pub use rollback::{question as rollback_question, rollback};
 
 use super::Screen;
 use super::page::Page;
 use super::style::{Mark, Text, bold, clean, dim, join, plain};
 use super::words::{arrow, count, is_other, kinds, pods, sentence, short_id};
-use crate::object::ObjectRef;
 use crate::object::config::is_config;
 use crate::object::workload::WorkloadKind;
+use crate::plan::drift::Drift;
 use crate::plan::sheet::Sheet;
 use crate::plan::{Item, ItemState, Step};
 use crate::record::{PackageId, Reason, Verb};
+use crate::report::checked::Checked;
 
 pub(super) use blocks::drift;
 
@@ -28,7 +33,7 @@ pub fn head(sheet: &Sheet, screen: &Screen) -> String {
     let mut page = Page::new(screen);
     page.list(0, bold(verb(sheet.verb)).pad(FACTS), [who(sheet), place(sheet)], "   ");
     match sheet.verb {
-        Verb::Instantiate | Verb::Update => package(&mut page, sheet),
+        Verb::Instantiate | Verb::Update | Verb::Undo => package(&mut page, sheet),
         Verb::Heal | Verb::Terminate => {}
     }
     for (index, line) in sheet.record.iter().enumerate() {
@@ -48,12 +53,12 @@ pub fn sheet(sheet: &Sheet, screen: &Screen) -> String {
     match sheet.verb {
         Verb::Heal if is_heal_all(sheet) => blocks::heal_all(&mut page, sheet),
         Verb::Terminate => blocks::terminate(&mut page, sheet),
-        Verb::Instantiate | Verb::Update | Verb::Heal => {
+        Verb::Instantiate | Verb::Update | Verb::Undo | Verb::Heal => {
             blocks::config(&mut page, sheet);
             blocks::workloads(&mut page, sheet);
             blocks::others(&mut page, sheet);
             blocks::drift(&mut page, &sheet.drift);
-            if sheet.verb == Verb::Update {
+            if matches!(sheet.verb, Verb::Update | Verb::Undo) {
                 blocks::deferred(&mut page, sheet);
                 blocks::untouched(&mut page, sheet);
             }
@@ -95,14 +100,16 @@ pub fn retry(sheet: &Sheet, screen: &Screen) -> String {
 }
 
 /// What the server said to the writes before they are made.
-pub fn checked(accepted: usize, not_checkable: &[ObjectRef], screen: &Screen) -> String {
+pub fn checked(checked: &Checked, screen: &Screen) -> String {
+    let Checked { accepted, admitted, not_checkable, unknown } = checked;
     let mut page = Page::new(screen);
     // Deletions cannot be tried: of them only the right to do them is known.
     let tried = accepted + not_checkable.len() > 0;
     let facts = [
-        tried.then(|| count(accepted, "write") + " accepted"),
+        tried.then(|| count(*accepted, "write") + " accepted"),
         Some("permissions".to_owned()),
         tried.then(|| "required keys".to_owned()),
+        (*admitted > 0).then(|| "Pod quotas".to_owned()),
         tried.then(|| "sizes".to_owned()),
     ];
     let facts = facts.into_iter().flatten();
@@ -112,49 +119,73 @@ pub fn checked(accepted: usize, not_checkable: &[ObjectRef], screen: &Screen) ->
         let head = Mark::Attention.text(screen) + " cannot be checked before the operation made what it needs: ";
         page.hung(0, 2, head, not_checkable.iter().map(|object| plain(&object.to_string())), ", ");
     }
+    for what in unknown {
+        let head = Mark::Attention.text(screen) + " not checked: ";
+        page.hung(0, 2, head, clean(what).split_whitespace().map(plain), " ");
+    }
+    page.finish()
+}
+
+/// What others did while a plan was shown.
+pub fn changed(changes: &[Drift], screen: &Screen) -> String {
+    let mut page = Page::new(screen);
+    page.line(0, Mark::Attention.text(screen) + " the cluster has changed since this plan was shown:");
+    blocks::drifted(&mut page, 4, Text::empty(), changes);
+    page.finish()
+}
+
+/// Changes of others that nobody has agreed to overwrite, as one problem among others.
+pub fn drift_refused(drift: &[Drift], screen: &Screen) -> String {
+    let mut page = Page::new(screen);
+    let head = Mark::Failed.text(screen) + " ";
+    let text = format!("{} of others would be overwritten: --overwrite-drift allows it", count(drift.len(), "change"));
+    page.paragraph(0, head, &text);
+    blocks::drifted(&mut page, 4, Text::empty(), drift);
     page.finish()
 }
 
 /// The question before the first write: what happens, how much of it, and where.
 pub fn question(sheet: &Sheet) -> String {
-    let place = clean(&format!("{}/{}", sheet.context, sheet.namespace));
-    let mut parts = Vec::new();
     match sheet.verb {
-        Verb::Instantiate => parts.push(format!("create {}", count(sheet.items.len(), "object"))),
-        Verb::Terminate => parts.push(format!("delete {}", count(sheet.items.len(), "object"))),
+        Verb::Instantiate => asked(sheet, vec![format!("create {}", count(sheet.items.len(), "object"))], ""),
+        Verb::Terminate => asked(sheet, vec![format!("delete {}", count(sheet.items.len(), "object"))], ""),
         Verb::Heal if is_heal_all(sheet) => {
-            parts.push(format!("delete and recreate {}", with_pods(&sheet.workloads().collect::<Vec<_>>())));
+            let mut parts = vec![format!("delete and recreate {}", with_pods(&sheet.workloads().collect::<Vec<_>>()))];
             parts.extend(config_part(sheet));
             parts.extend(created_part(sheet));
+            asked(sheet, parts, "")
         }
         Verb::Heal => {
             let replaced = sheet.items.iter().map(|item| item.pods.len().max(1)).sum();
-            parts.push(format!("replace {}", count(replaced, "Pod")));
+            asked(sheet, vec![format!("replace {}", count(replaced, "Pod"))], "")
         }
-        Verb::Update => {
-            parts.extend(config_part(sheet));
-            let (anew, gently): (Vec<_>, Vec<_>) = sheet
-                .workloads()
-                .filter(|item| restarts(item))
-                .partition(|item| matches!(item.step, Step::Recreate { .. }));
-            if !gently.is_empty() {
-                parts.push(format!("restart {}", with_pods(&gently)));
-            }
-            if !anew.is_empty() {
-                parts.push(format!("delete and recreate {}", sentence(&kinds(anew.iter().map(|item| &item.object)))));
-            }
-            parts.extend(created_part(sheet));
-            let deleted = sheet.items.iter().filter(|item| item.step == Step::Delete).count();
-            if deleted > 0 {
-                parts.push(format!("delete {}", count(deleted, "object")));
-            }
-        }
+        Verb::Update | Verb::Undo => changes(sheet, &format!("Change the record of {}", clean(&sheet.name))),
     }
-    if parts.is_empty() {
-        return format!("Change the record of {}? [y/N] ", clean(&sheet.name));
+}
+
+/// The question of what moves between two revisions; `otherwise` is asked when nothing of the cluster changes.
+fn changes(sheet: &Sheet, otherwise: &str) -> String {
+    let mut parts: Vec<String> = config_part(sheet).into_iter().collect();
+    let (anew, gently): (Vec<_>, Vec<_>) =
+        sheet.workloads().filter(|item| restarts(item)).partition(|item| matches!(item.step, Step::Recreate { .. }));
+    if !gently.is_empty() {
+        parts.push(format!("restart {}", with_pods(&gently)));
     }
-    let last = parts.pop().unwrap_or_default();
+    if !anew.is_empty() {
+        parts.push(format!("delete and recreate {}", sentence(&kinds(anew.iter().map(|item| &item.object)))));
+    }
+    parts.extend(created_part(sheet));
+    let deleted = sheet.items.iter().filter(|item| item.step == Step::Delete).count();
+    if deleted > 0 {
+        parts.push(format!("delete {}", count(deleted, "object")));
+    }
+    asked(sheet, parts, otherwise)
+}
+
+fn asked(sheet: &Sheet, mut parts: Vec<String>, otherwise: &str) -> String {
+    let Some(last) = parts.pop() else { return format!("{otherwise}? [y/N] ") };
     let text = if parts.is_empty() { last } else { format!("{} and {last}", sentence(&parts)) };
+    let place = clean(&format!("{}/{}", sheet.context, sheet.namespace));
     let drift = match sheet.drift.len() {
         0 => String::new(),
         number => format!(", overwriting {} of others", count(number, "change")),
@@ -166,6 +197,7 @@ fn verb(verb: Verb) -> &'static str {
     match verb {
         Verb::Instantiate => "Instantiate",
         Verb::Update => "Update",
+        Verb::Undo => "Undo",
         Verb::Heal => "Heal",
         Verb::Terminate => "Terminate",
     }
@@ -178,6 +210,10 @@ fn who(sheet: &Sheet) -> Text {
         // Its id is not known to anybody yet.
         Verb::Instantiate => name,
         Verb::Heal if is_heal_all(sheet) => name + id + ", all VDUs",
+        Verb::Undo => {
+            let revisions = sheet.revisions.map(|(from, to)| format!(": revision {from} -> {to}"));
+            name + id + revisions.unwrap_or_default().as_str()
+        }
         _ => name + id,
     }
 }
@@ -257,7 +293,7 @@ fn restarts(item: &Item) -> bool {
     match &item.step {
         Step::RollOut { .. } | Step::ReplacePods { .. } | Step::InPlace { .. } | Step::Respawn { .. } => true,
         Step::Recreate { uid, .. } => !uid.is_empty(),
-        Step::Create | Step::Config { .. } | Step::Delete => false,
+        Step::Create | Step::Config { .. } | Step::Mark { .. } | Step::Delete => false,
     }
 }
 

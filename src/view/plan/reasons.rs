@@ -31,6 +31,7 @@ pub fn way(item: &Item) -> Vec<Text> {
         Step::ReplacePods { .. } if pods == 0 => "template changed, it has no Pods now".to_owned(),
         Step::ReplacePods { .. } => format!("template changed, then {} evicted and replaced", count(pods, "Pod")),
         Step::InPlace { .. } => "restarted in place, the Pod stays".to_owned(),
+        Step::Mark { .. } => "restart marker put back, nothing restarts".to_owned(),
         Step::Respawn { .. } => format!("{} replaced: {}", count(pods, "Pod"), item.pods.join(", ")),
         Step::Recreate { uid, because } if uid.is_empty() => format!("created again: {because}"),
         Step::Recreate { because, .. } => {

@@ -78,8 +78,8 @@ pub fn refused(changes: &[RefusedChange], package: &str, instance: &str, screen:
     page.finish()
 }
 
-/// Pods that would not start for want of a key, grouped by what is missing.
-pub fn missing_keys(lines: &[MissingKeyLine], screen: &Screen) -> String {
+/// Pods that would not start for want of a key, grouped by what is missing; and how many groups there are.
+pub fn missing_keys(lines: &[MissingKeyLine], screen: &Screen) -> (String, usize) {
     let mut groups: Vec<(&MissingKeyLine, Vec<&MissingKeyLine>)> = Vec::new();
     for line in lines {
         match groups.iter_mut().find(|(first, _)| first.config == line.config && first.key == line.key) {
@@ -88,6 +88,7 @@ pub fn missing_keys(lines: &[MissingKeyLine], screen: &Screen) -> String {
         }
     }
     let mut page = Page::new(screen);
+    let number = groups.len();
     for (first, members) in groups {
         let mut workloads: Vec<&ObjectRef> = members.iter().map(|line| &line.object).collect();
         workloads.dedup();
@@ -120,7 +121,7 @@ pub fn missing_keys(lines: &[MissingKeyLine], screen: &Screen) -> String {
         }
         page.hung(4, 6, plain(&format!("keys{file}: ")), parts, ", ");
     }
-    page.finish()
+    (page.finish(), number)
 }
 
 /// Permissions that the user lacks, and what each is needed for.

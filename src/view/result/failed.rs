@@ -4,8 +4,8 @@ use super::super::Screen;
 use super::super::page::Page;
 use super::super::style::{Mark, Text, bold, clean, cyan, dim, error_word, fit, plain};
 use super::super::tables::{age, seconds, state};
-use super::super::words::{full_label, label, short_id};
-use super::quoted;
+use super::super::words::{command, full_label, label, short_id};
+use super::{quoted, ways_out};
 use crate::object::config::is_config;
 use crate::plan::ItemState;
 use crate::record::{OperationState, Verb};
@@ -19,24 +19,66 @@ const LABEL: usize = 8;
 /// Lines that a reason may take.
 const REASON_LINES: usize = 4;
 
-/// What failed and why, how things stand, and the commands that are allowed now: `(command, what it does)`.
-pub fn failed(outcome: &Outcome, ways_out: &[(String, String)], screen: &Screen) -> String {
+/// What failed and why, how things stand, and the commands that are allowed now.
+pub fn failed(outcome: &Outcome, screen: &Screen) -> String {
     let mut page = Page::new(screen);
-    let faults: Vec<&FailureLine> = outcome.failures.iter().filter(|failure| !failure.consequence).collect();
-    for failure in &faults {
-        fault(&mut page, failure);
-    }
-    let interrupted = faults.is_empty();
+    faults(&mut page, outcome);
+    let interrupted = outcome.failures.iter().all(|failure| failure.consequence);
     page.blank();
     let verb = if interrupted { "interrupted" } else { "failed" };
-    let what = format!(" {} of ", outcome.verb);
+    let way = if goes_back(outcome) { "rollback of the " } else { "" };
+    let what = format!(" {way}{} of ", outcome.verb);
     let took = format!(" {verb} after {},", seconds(outcome.took));
     let operation =
         plain("operation ") + dim(short_id(&outcome.operation_id)) + " is " + state(&outcome.state.to_string());
     page.hung(0, 7, error_word(), [Text::from(what) + quoted(&outcome.name) + took.as_str(), operation], " ");
     now(&mut page, outcome);
-    ways(&mut page, outcome, ways_out, interrupted);
+    ways(&mut page, outcome, interrupted);
     page.finish()
+}
+
+/// What failed and why, of an operation that is about to be rolled back.
+pub fn evidence(outcome: &Outcome, screen: &Screen) -> String {
+    let mut page = Page::new(screen);
+    faults(&mut page, outcome);
+    page.blank();
+    let revision = outcome.ways.as_ref().and_then(|ways| ways.back.as_ref()?.revision);
+    let to = revision.map(|number| format!(" to revision {number}")).unwrap_or_default();
+    page.line(0, bold(&format!("Rolling back{to}")));
+    page.finish()
+}
+
+/// How an operation ended that failed and was rolled back by the same command.
+pub fn failed_and_rolled_back(failed: &Outcome, back: &Outcome, screen: &Screen) -> String {
+    let mut page = Page::new(screen);
+    page.blank();
+    let what = format!(" {} of ", failed.verb);
+    let took = format!(" failed after {} and was rolled back in {}", seconds(failed.took), seconds(back.took));
+    let end = plain("(") + state(&back.state.to_string()) + ")";
+    page.hung(0, 7, error_word(), [Text::from(what) + quoted(&failed.name) + took.as_str(), end], " ");
+    checked_back(&mut page, back);
+    page.line(2, plain("Evidence: ") + command(screen, "op show", &[&failed.name]));
+    page.finish()
+}
+
+/// What a rollback has come to.
+pub fn checked_back(page: &mut Page<'_>, outcome: &Outcome) {
+    let now = match outcome.revision {
+        Some(number) => format!("revision {number} everywhere, checked against the cluster."),
+        None => "nothing of it is left.".to_owned(),
+    };
+    page.paragraph(2, bold("Now:") + " ", &now);
+}
+
+fn faults(page: &mut Page<'_>, outcome: &Outcome) {
+    for failure in outcome.failures.iter().filter(|failure| !failure.consequence) {
+        fault(page, failure);
+    }
+}
+
+/// Whether it was on its way back when it stopped.
+fn goes_back(outcome: &Outcome) -> bool {
+    outcome.ways.as_ref().is_some_and(|ways| ways.rolling_back)
 }
 
 /// The facts of one failure.
@@ -143,20 +185,23 @@ fn now(page: &mut Page<'_>, outcome: &Outcome) {
             .collect::<Vec<_>>()
     };
     let not_yet = match outcome.verb {
+        _ if goes_back(outcome) => "not back yet",
         Verb::Instantiate => "not created",
         Verb::Terminate => "still there",
-        Verb::Update => "as before",
+        Verb::Update | Verb::Undo => "as before",
         Verb::Heal => "not yet made anew",
     };
     let done = match outcome.verb {
+        _ if goes_back(outcome) => "back",
         Verb::Instantiate => "ready",
         Verb::Terminate => "deleted",
-        Verb::Update | Verb::Heal => "done",
+        Verb::Update | Verb::Undo | Verb::Heal => "done",
     };
     match written {
         0 if config.is_empty() => {}
         0 => parts.push(vec![format!("config {not_yet}")]),
         _ if written == config.len() && outcome.verb == Verb::Terminate => parts.push(vec!["config deleted".into()]),
+        _ if written == config.len() && goes_back(outcome) => parts.push(vec!["config back".into()]),
         _ if written == config.len() => parts.push(vec!["config written".into()]),
         _ => {
             let (old, new): (Vec<&Standing>, Vec<&Standing>) =
@@ -184,10 +229,9 @@ fn now(page: &mut Page<'_>, outcome: &Outcome) {
 }
 
 /// The commands that are allowed.
-fn ways(page: &mut Page<'_>, outcome: &Outcome, ways_out: &[(String, String)], interrupted: bool) {
-    if ways_out.is_empty() {
-        return;
-    }
+fn ways(page: &mut Page<'_>, outcome: &Outcome, interrupted: bool) {
+    let Some(ways) = &outcome.ways else { return };
+    let ways_out = ways_out(ways, &outcome.standing, &outcome.name, page.screen);
     if outcome.state == OperationState::FailedTemp && !interrupted {
         page.line(2, quoted(&outcome.name) + " takes one of these, and nothing else:");
     }

@@ -1,9 +1,11 @@
 //! What an operation came to: the Pods that restarted, the Pods that provably did not, and what is left to know.
 
 mod failed;
+mod ways;
 
-pub use failed::failed;
 pub(super) use failed::fault;
+pub use failed::{evidence, failed, failed_and_rolled_back};
+pub use ways::ways_out;
 
 use super::Screen;
 use super::page::Page;
@@ -20,14 +22,12 @@ const MANY: usize = 24;
 /// An operation that reached its end.
 pub fn done(outcome: &Outcome, screen: &Screen) -> String {
     let mut page = Page::new(screen);
-    if outcome.state == OperationState::Failed {
-        given_up(&mut page, outcome);
-    } else {
-        match outcome.verb {
-            Verb::Instantiate => instantiated(&mut page, outcome),
-            Verb::Update | Verb::Heal => changed(&mut page, outcome),
-            Verb::Terminate => terminated(&mut page, outcome),
-        }
+    match (outcome.state, outcome.verb) {
+        (OperationState::Failed, _) => given_up(&mut page, outcome),
+        (OperationState::RolledBack, _) => rolled_back(&mut page, outcome),
+        (_, Verb::Instantiate) => instantiated(&mut page, outcome),
+        (_, Verb::Update | Verb::Undo | Verb::Heal) => changed(&mut page, outcome),
+        (_, Verb::Terminate) => terminated(&mut page, outcome),
     }
     page.finish()
 }
@@ -56,8 +56,33 @@ fn instantiated(page: &mut Page<'_>, outcome: &Outcome) {
 }
 
 fn changed(page: &mut Page<'_>, outcome: &Outcome) {
-    let word = if outcome.verb == Verb::Heal { "healed" } else { "updated" };
+    let word = match outcome.verb {
+        Verb::Heal => "healed",
+        Verb::Undo => "undone",
+        _ => "updated",
+    };
     head(page, outcome, word);
+    restarts(page, outcome);
+    common(page, outcome);
+    if outcome.verb == Verb::Update && outcome.revision.is_some_and(|number| number > 1) {
+        page.blank();
+        page.line(2, plain("Undo: ") + command(page.screen, "undo", &[&outcome.name]));
+    }
+}
+
+fn rolled_back(page: &mut Page<'_>, outcome: &Outcome) {
+    head(page, outcome, &format!("{} rolled back", outcome.verb));
+    if outcome.deleted.is_empty() {
+        restarts(page, outcome);
+    } else {
+        deleted(page, outcome);
+    }
+    common(page, outcome);
+    failed::checked_back(page, outcome);
+}
+
+/// Pods that restarted, and those that did not.
+fn restarts(page: &mut Page<'_>, outcome: &Outcome) {
     let restarted = outcome.restarted.len();
     let body = restarted + outcome.untouched.len() + outcome.deferred.len() + outcome.disturbed.len() > 0;
     if body || outcome.renamed_from.is_some() || !outcome.notes.is_empty() {
@@ -71,11 +96,15 @@ fn changed(page: &mut Page<'_>, outcome: &Outcome) {
         page.line(0, bold("Restarted:") + " no Pod");
     }
     untouched(page, &outcome.untouched);
-    common(page, outcome);
 }
 
 fn terminated(page: &mut Page<'_>, outcome: &Outcome) {
     head(page, outcome, "terminated");
+    deleted(page, outcome);
+    common(page, outcome);
+}
+
+fn deleted(page: &mut Page<'_>, outcome: &Outcome) {
     if !outcome.deleted.is_empty() {
         page.list(
             0,
@@ -84,7 +113,6 @@ fn terminated(page: &mut Page<'_>, outcome: &Outcome) {
             ", ",
         );
     }
-    common(page, outcome);
 }
 
 fn given_up(page: &mut Page<'_>, outcome: &Outcome) {

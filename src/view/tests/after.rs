@@ -6,7 +6,7 @@ use crate::plan::ItemState;
 use crate::record::{OperationState, Verb};
 use crate::report::event::{Event, EventKind};
 use crate::report::evidence::{EventLine, Evidence};
-use crate::report::outcome::{Disturbed, FailureLine, Outcome, PodOf, Restarted, Standing};
+use crate::report::outcome::{Disturbed, FailureLine, Outcome, PodOf, Restarted, Standing, WayBack, WaysOut};
 use crate::view::fixtures::{
     INSTANCE_ID, OPERATION_ID, WORKLOADS, ago, all_objects, ascii, deferred, object, screen, update_items, vdu,
     workload,
@@ -33,6 +33,7 @@ fn outcome(verb: Verb, millis: u64) -> Outcome {
         failures: Vec::new(),
         standing: Vec::new(),
         deleted: Vec::new(),
+        ways: None,
         notes: Vec::new(),
     }
 }
@@ -161,13 +162,9 @@ fn standing(states: [ItemState; 5]) -> Vec<Standing> {
         .collect()
 }
 
-fn ways_out() -> Vec<(String, String)> {
-    [
-        ("kubectl vnf op retry sample-vnf", "once the image is there: finishes VDU1 only"),
-        ("kubectl vnf op fail sample-vnf", "keeps it so; then update with a corrected package"),
-    ]
-    .map(|(command, what)| (command.into(), what.into()))
-    .to_vec()
+fn ways_out() -> WaysOut {
+    let back = WayBack { revision: Some(1), config: 2, workloads: 5, restarts: 4, deleted: 0 };
+    WaysOut { verb: Verb::Update, rolling_back: false, back: Some(back) }
 }
 
 fn failed() -> Outcome {
@@ -179,15 +176,16 @@ fn failed() -> Outcome {
             FailureLine { consequence: true, ..failure(4, "still under way: 0 of 1 new", None) },
         ],
         standing: standing([Waiting, Done, Done, Waiting, Done]),
+        ways: Some(ways_out()),
         ..outcome(Verb::Update, 13_400)
     }
 }
 
 #[test]
 fn failures() {
-    assert_screen("s08-failed", &result::failed(&failed(), &ways_out(), &screen(90)));
-    assert_screen("s08-failed-60", &result::failed(&failed(), &ways_out(), &screen(60)));
-    assert_screen("s08-failed-ascii", &result::failed(&failed(), &ways_out(), &ascii(80)));
+    assert_screen("s08-failed", &result::failed(&failed(), &screen(90)));
+    assert_screen("s08-failed-60", &result::failed(&failed(), &screen(60)));
+    assert_screen("s08-failed-ascii", &result::failed(&failed(), &ascii(80)));
     let crash = Evidence {
         summary: "the container ends again and again".into(),
         reason: "CrashLoopBackOff".into(),
@@ -210,7 +208,7 @@ fn failures() {
         standing: Vec::new(),
         ..failed()
     };
-    assert_screen("s08-failed-several", &result::failed(&several, &ways_out(), &screen(90)));
+    assert_screen("s08-failed-several", &result::failed(&several, &screen(90)));
 }
 
 #[test]
@@ -221,7 +219,7 @@ fn interrupted() {
         standing: standing([Waiting, ToDo, Done, ToDo, ToDo]),
         ..failed()
     };
-    assert_screen("s10-interrupted", &result::failed(&interrupted, &ways_out(), &screen(90)));
+    assert_screen("s10-interrupted", &result::failed(&interrupted, &screen(90)));
     let states = [Done, Waiting, ToDo, ToDo].into_iter().cycle();
     let standing = |(((object, vdu), state), _): (((ObjectRef, Option<String>), ItemState), usize)| Standing {
         object,
@@ -230,10 +228,45 @@ fn interrupted() {
     };
     let early = Outcome {
         verb: Verb::Instantiate,
+        ways: Some(WaysOut {
+            verb: Verb::Instantiate,
+            back: Some(WayBack { revision: None, config: 0, workloads: 0, restarts: 0, deleted: 7 }),
+            ..ways_out()
+        }),
         standing: all_objects().into_iter().zip(states).zip(0..).map(standing).collect(),
         ..interrupted
     };
-    assert_screen("s10-interrupted-instantiate", &result::failed(&early, &[], &screen(90)));
+    assert_screen("s10-interrupted-instantiate", &result::failed(&early, &screen(90)));
+}
+
+#[test]
+fn rollbacks() {
+    use ItemState::{Done, ToDo};
+    let back = Outcome {
+        state: OperationState::RolledBack,
+        revision: Some(1),
+        ways: None,
+        failures: Vec::new(),
+        ..outcome(Verb::Update, 3_200)
+    };
+    assert_screen("s08-rolled-back", &result::done(&back, &screen(90)));
+    let command =
+        result::evidence(&failed(), &screen(90)) + &result::failed_and_rolled_back(&failed(), &back, &screen(90));
+    assert_screen("s08-rollback-on-failure", &command);
+    let stuck = Outcome {
+        failures: vec![FailureLine { consequence: true, ..failure(2, "interrupted", None) }],
+        standing: standing([Done, ToDo, Done, ToDo, ToDo]),
+        ways: Some(WaysOut { rolling_back: true, ..ways_out() }),
+        ..failed()
+    };
+    assert_screen("s10-rollback-interrupted", &result::failed(&stuck, &screen(90)));
+    let removed = Outcome {
+        verb: Verb::Instantiate,
+        revision: None,
+        deleted: all_objects().into_iter().map(|(object, _)| object).collect(),
+        ..back
+    };
+    assert_screen("s08-rolled-back-instantiate", &result::done(&removed, &screen(90)));
 }
 
 #[test]

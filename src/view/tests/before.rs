@@ -3,11 +3,13 @@
 use super::assert_screen;
 use crate::object::ObjectRef;
 use crate::plan::derive::update::RefusedChange;
+use crate::plan::drift::Drift;
 use crate::plan::sheet::{ConfigRule, Sheet};
+use crate::report::checked::Checked;
 use crate::view::diff::{self, KeyDiff, ObjectDiff, Shown};
 use crate::view::fixtures::{
-    ascii, drift, heal_all_sheet, heal_sheet, instantiate_sheet, many_sheet, object, password_sheet, retry_sheet,
-    screen, terminate_sheet, update_sheet, vdu, workload,
+    ahead_sheet, ascii, drift, heal_all_sheet, heal_sheet, instantiate_sheet, many_sheet, object, password_sheet,
+    retry_sheet, screen, terminate_sheet, update_sheet, vdu, workload,
 };
 use crate::view::plan::{self, MissingKeyLine, PermissionLine};
 
@@ -23,6 +25,25 @@ fn update() {
 fn update_of_configuration_only() {
     assert_screen("s03-update-recreates", &plan::sheet(&password_sheet(), &screen(90)));
     assert_screen("s03-update-recreates-60", &plan::sheet(&password_sheet(), &screen(60)));
+}
+
+#[test]
+fn what_follows_is_said() {
+    for width in [60, 90, 120] {
+        assert_screen(&format!("s03-ahead-{width}"), &plan::sheet(&ahead_sheet(), &screen(width)));
+    }
+    let ahead = ahead_sheet().ahead;
+    let sheet = Sheet { ahead: ahead.into_iter().take(2).collect(), ..heal_all_sheet() };
+    assert_screen("s17-ahead", &plan::sheet(&sheet, &screen(90)));
+}
+
+#[test]
+fn somebody_was_faster() {
+    let gone = Drift { field: String::new(), change: "deleted".into(), manager: None, time: None, ..drift().remove(0) };
+    let changes = [drift(), vec![gone]].concat();
+    for width in [60, 90] {
+        assert_screen(&format!("s11-changed-{width}"), &plan::changed(&changes, &screen(width)));
+    }
 }
 
 #[test]
@@ -87,7 +108,14 @@ fn questions() {
 #[test]
 fn checks() {
     let namespace = ObjectRef::new("v1", "Namespace", None, "core");
-    let text = plan::checked(7, &[], &screen(90)) + &plan::checked(1, &[namespace, workload(1)], &screen(60));
+    let all = Checked { accepted: 7, admitted: 3, ..Checked::default() };
+    let some = Checked {
+        accepted: 1,
+        admitted: 0,
+        not_checkable: vec![namespace, workload(1)],
+        unknown: vec!["room in quotas for all Pods together: no right to list resourcequotas".into()],
+    };
+    let text = plan::checked(&all, &screen(90)) + &plan::checked(&some, &screen(60));
     assert_screen("s03-checked", &text);
 }
 
@@ -114,10 +142,13 @@ fn missing_keys_and_permissions() {
         why: "to replace the Pods of VDU2 ReplicaSet vdu2-update".into(),
     }];
     for (name, screen) in [("s09-missing", screen(90)), ("s09-missing-60", screen(60))] {
-        let text = plan::missing_keys(&lines, &screen) + &plan::missing_permissions(&rules, &screen);
+        let (text, groups) = plan::missing_keys(&lines, &screen);
+        assert_eq!(groups, 2);
+        let text = text + &plan::missing_permissions(&rules, &screen) + &plan::drift_refused(&drift(), &screen);
         assert_screen(name, &text);
     }
-    assert_eq!(plan::missing_keys(&[], &screen(90)) + &plan::missing_permissions(&[], &screen(90)), "");
+    assert_eq!(plan::missing_keys(&[], &screen(90)), (String::new(), 0));
+    assert_eq!(plan::missing_permissions(&[], &screen(90)), "");
 }
 
 #[test]

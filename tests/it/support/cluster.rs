@@ -30,6 +30,11 @@ pub fn cluster() -> Option<&'static Cluster> {
 }
 
 impl Cluster {
+    /// The kubeconfig that leads to it.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
     /// The plugin itself.
     pub fn plugin(&self) -> Command {
         self.command(env!("CARGO_BIN_EXE_kubectl-vnf"))

@@ -33,9 +33,14 @@ impl Namespace {
 
     /// Runs the plugin in this namespace, with `stdin` to read.
     pub fn vnf_reading(&self, args: &[&str], stdin: &str) -> Run {
+        Run::of(self.vnf_command(args), stdin)
+    }
+
+    /// The plugin in this namespace, not started yet.
+    pub fn vnf_command(&self, args: &[&str]) -> Command {
         let mut command = self.cluster.plugin();
         command.args(args).args(["-n", &self.name]);
-        Run::of(command, stdin)
+        command
     }
 
     /// Runs `kubectl vnf` in this namespace: the plugin as kubectl starts it.
@@ -47,8 +52,7 @@ impl Namespace {
 
     /// Starts the plugin in this namespace and does not wait for it; its stderr is piped, its stdout is dropped.
     pub fn start_vnf(&self, args: &[&str]) -> Child {
-        let mut command = self.cluster.plugin();
-        command.args(args).args(["-n", &self.name]);
+        let mut command = self.vnf_command(args);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         command.spawn().unwrap_or_else(|error| panic!("{}: {error}", line(&command)))
     }

@@ -1,0 +1,163 @@
+//! Operations in the cluster, and what failed ones left as evidence.
+
+use super::{Store, StoreError};
+use crate::cluster::verbs::{DeleteHow, Run};
+use crate::object::text;
+use crate::record::instance::owner_reference;
+use crate::record::names::{self, MANAGED_BY, MANAGER, RECORD};
+use crate::record::{Journal, Operation};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures::future::{join_all, try_join_all};
+use serde_json::{Value, json};
+
+/// What a record is read for.
+const READ: &str = "to read the records of operations, which are ConfigMaps";
+
+/// An operation as read.
+#[derive(Clone, Debug)]
+pub struct StoredOperation {
+    /// The operation.
+    pub operation: Operation,
+    /// What was fixed before its first write.
+    pub journal: Journal,
+    /// What was fixed before the first Pod was touched on the way back; `None`: it has not come to that.
+    pub rollback: Option<Journal>,
+    /// Its ConfigMap.
+    pub object: Value,
+}
+
+impl Store {
+    /// Writes a new operation.
+    ///
+    /// # Errors
+    /// The API server's.
+    pub async fn create_operation(
+        &self,
+        operation: Operation,
+        journal: Journal,
+        owner: &Value,
+    ) -> Result<StoredOperation, StoreError> {
+        let object = self.cluster.create(&operation.to_config_map(&journal, &self.namespace, owner), Run::Real).await?;
+        Ok(StoredOperation { operation, journal, rollback: None, object })
+    }
+
+    /// Writes an operation's new state. It is only ever written under the instance's lock.
+    ///
+    /// # Errors
+    /// The API server's.
+    pub async fn save_operation(&self, stored: &mut StoredOperation) -> Result<(), StoreError> {
+        let operation = &stored.operation;
+        let reference = names::config_map(&self.namespace, &names::operation(&operation.id));
+        stored.object = self.cluster.merge_patch(&reference, &operation.to_patch(stored.rollback.as_ref())).await?;
+        Ok(())
+    }
+
+    /// An operation by its id; `None`: it was never written, or is gone.
+    ///
+    /// # Errors
+    /// The API server's, or a damaged record.
+    pub async fn operation(&self, id: &str) -> Result<Option<StoredOperation>, StoreError> {
+        let object = self.cluster.get(&names::config_map(&self.namespace, &names::operation(id))).await;
+        object.map_err(StoreError::needed(READ))?.map(read_operation).transpose()
+    }
+
+    /// All operations of an instance, or of all instances, newest first; and what is wrong with those that cannot be
+    /// read.
+    ///
+    /// # Errors
+    /// The API server's.
+    pub async fn operations(
+        &self,
+        instance_id: Option<&str>,
+    ) -> Result<(Vec<StoredOperation>, Vec<StoreError>), StoreError> {
+        let of = instance_id.map(|id| format!(",{}", names::instance_selector(id))).unwrap_or_default();
+        let selector = format!("{RECORD}=operation{of}");
+        let listing = self.cluster.list("v1", "ConfigMap", Some(&self.namespace), &selector).await;
+        let listing = listing.map_err(StoreError::needed(READ))?;
+        let mut operations = Vec::new();
+        let mut damaged = Vec::new();
+        for object in listing.items {
+            match read_operation(object) {
+                Ok(operation) => operations.push(operation),
+                Err(error) => damaged.push(error),
+            }
+        }
+        operations.sort_by_key(|stored| std::cmp::Reverse(stored.operation.start_time));
+        Ok((operations, damaged))
+    }
+
+    /// Removes finished operations beyond the newest that are kept.
+    ///
+    /// # Errors
+    /// The API server's.
+    pub async fn prune_operations(&self, instance_id: &str) -> Result<(), StoreError> {
+        let selector = format!("{RECORD}=operation,{}", names::instance_selector(instance_id));
+        let listing = self.cluster.list_metadata("v1", "ConfigMap", Some(&self.namespace), &selector).await?;
+        let mut objects = listing.items;
+        objects.sort_by_key(|object| text(object, "/metadata/creationTimestamp").unwrap_or("").to_owned());
+        let surplus = objects.len().saturating_sub(crate::record::operation::KEPT);
+        let evidence = objects.iter().take(surplus).filter_map(|object| {
+            let name = text(object, "/metadata/name")?;
+            Some(names::secret(&self.namespace, &format!("{name}-evidence")))
+        });
+        join_all(evidence.map(|reference| async move {
+            // Most operations have none.
+            let _ = self.cluster.delete(&reference, &DeleteHow::default()).await;
+        }))
+        .await;
+        try_join_all(objects.iter().take(surplus).map(|object| self.delete_object(object))).await?;
+        Ok(())
+    }
+
+    /// Stores what a failed operation left as evidence: in a Secret, since a log can hold what must not land in a
+    /// ConfigMap.
+    ///
+    /// # Errors
+    /// The API server's.
+    pub async fn save_evidence(
+        &self,
+        operation: &StoredOperation,
+        instance_id: &str,
+        evidence: &str,
+    ) -> Result<(), StoreError> {
+        let name = names::evidence(&operation.operation.id);
+        let secret = json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {
+                "name": name,
+                "namespace": self.namespace,
+                "labels": {MANAGED_BY: MANAGER, names::INSTANCE: instance_id, RECORD: "operation"},
+                "ownerReferences": [owner_reference(&operation.object)],
+            },
+            "data": {"evidence": STANDARD.encode(evidence)},
+        });
+        match self.cluster.create(&secret, Run::Real).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_already_exists() => {
+                let reference = names::secret(&self.namespace, &name);
+                self.cluster.merge_patch(&reference, &json!({"data": secret["data"]})).await?;
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The evidence of an operation, if it left any.
+    ///
+    /// # Errors
+    /// The API server's.
+    pub async fn evidence(&self, operation_id: &str) -> Result<Option<String>, StoreError> {
+        let secret = self.cluster.get(&names::secret(&self.namespace, &names::evidence(operation_id))).await;
+        let secret =
+            secret.map_err(StoreError::needed("to read what a failed operation left, which is in a Secret"))?;
+        let bytes = secret.and_then(|secret| STANDARD.decode(text(&secret, "/data/evidence")?).ok());
+        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+}
+
+fn read_operation(object: Value) -> Result<StoredOperation, StoreError> {
+    let (operation, journal, rollback) = Operation::from_config_map(&object)?;
+    Ok(StoredOperation { operation, journal, rollback, object })
+}

@@ -1,0 +1,82 @@
+//! `op list`: operations as a table.
+
+use super::super::env::Env;
+use super::super::operate::print;
+use crate::cli::args::{Global, Output, TableOutput};
+use crate::cli::error::{CliError, Exit};
+use crate::cluster::store::StoredOperation;
+use crate::engine::lock;
+use crate::object::mask::printable_line;
+use crate::record::Operation;
+use crate::view::tables::{self, OperationRow};
+use std::collections::BTreeSet;
+
+/// List operations, newest first
+#[derive(Debug, clap::Args)]
+pub struct ListArgs {
+    /// The instance [default: all of the namespace]
+    pub name: Option<String>,
+    /// Output format
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub output: Option<TableOutput>,
+    /// No column headers
+    #[arg(long)]
+    pub no_headers: bool,
+}
+
+pub(crate) async fn run(global: &Global, args: ListArgs) -> Result<Exit, CliError> {
+    let env = Env::connect(global).await?;
+    let id = match &args.name {
+        Some(name) => Some(env.store.find(name).await?.instance.id),
+        None => None,
+    };
+    let (operations, damaged) = env.store.operations(id.as_deref()).await?;
+    for error in &damaged {
+        env.ui.err(&format!("! left out: {}\n", printable_line(&error.to_string())));
+    }
+    let alive = lock::alive(&env.cluster, Some(env.store.namespace())).await;
+    match args.output {
+        Some(TableOutput::Json | TableOutput::Yaml) => {
+            let all: Vec<_> = operations.iter().map(|stored| &stored.operation).collect();
+            let output = if args.output == Some(TableOutput::Json) { Output::Json } else { Output::Yaml };
+            print(&env, Some(output), &all, "", |_| String::new());
+            return Ok(Exit::Done);
+        }
+        Some(TableOutput::Name) => {
+            for stored in &operations {
+                env.ui.out(&format!("vnflcmopocc/{}\n", stored.operation.id));
+            }
+            return Ok(Exit::Done);
+        }
+        Some(TableOutput::Wide) | None => {}
+    }
+    if operations.is_empty() {
+        env.ui.err(&format!("No operations found in {} namespace.\n", env.store.namespace()));
+        return Ok(Exit::Done);
+    }
+    let rows: Vec<OperationRow> = operations
+        .iter()
+        .map(|StoredOperation { operation, .. }| OperationRow {
+            id: operation.id.clone(),
+            instance: None,
+            verb: operation.kubectl_vnf.verb.to_string(),
+            state: standing_of(operation, alive.as_ref()),
+            source_revision: operation.kubectl_vnf.source_revision,
+            target_revision: operation.kubectl_vnf.target_revision,
+            started: operation.start_time,
+            took: operation.kubectl_vnf.took_millis.map(std::time::Duration::from_millis),
+            by: operation.kubectl_vnf.by.to_string(),
+        })
+        .collect();
+    env.ui.out(&tables::operations(&rows, !args.no_headers, &env.screen()));
+    Ok(Exit::Done)
+}
+
+/// The state of an operation as a reader should see it: one whose process no longer holds the lock was interrupted.
+fn standing_of(operation: &Operation, alive: Option<&BTreeSet<String>>) -> String {
+    let gone = alive.is_some_and(|alive| !alive.contains(&operation.vnf_instance_id));
+    if operation.operation_state.is_running() && gone {
+        return lock::INTERRUPTED.to_owned();
+    }
+    operation.operation_state.to_string()
+}

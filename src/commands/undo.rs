@@ -1,0 +1,136 @@
+//! `undo`: an update to an earlier revision, whose content is still in the cluster.
+
+use super::env::{Env, new_id};
+use super::operate::Operating;
+use super::update::require_current;
+use crate::cli::args::{Change, Global};
+use crate::cli::error::{CliError, Exit};
+use crate::engine::operation::Proposal;
+use crate::engine::session::{Session, snapshot};
+use crate::plan::derive::undo::{earlier, undo};
+use crate::plan::derive::update::{self, Refusal, RefusedChange};
+use crate::plan::sheet::{Sheet, down, untouched};
+use crate::plan::{Contents, Inputs, Vdus, drift, items};
+use crate::record::operation::{Manner, RecordChange};
+use crate::record::{Instance, Journal, Revision, Verb};
+use serde_json::json;
+
+/// Go back to an earlier revision: its images, ConfigMaps and Secrets, and exactly the Pods that use them
+///
+/// The way back after an update that completed. Without --to-revision, to the revision before the one in force; doing
+/// it twice therefore ends where it began. The name and other attributes of the record stay. An operation that
+/// stopped half way is taken back by `op rollback` instead.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  kubectl vnf undo sample-vnf\n  kubectl vnf undo sample-vnf --to-revision 3\n  kubectl vnf undo sample-vnf --dry-run=server"
+)]
+pub struct UndoArgs {
+    /// The instance: id, name, or the beginning of its id
+    pub name: String,
+    /// Number of the revision to go back to, as `show` lists them
+    #[arg(long, value_name = "N")]
+    pub to_revision: Option<u64>,
+    /// Roll back if it fails (not if it is interrupted)
+    #[arg(long)]
+    pub rollback_on_failure: bool,
+    /// Restart one workload after the other
+    #[arg(long)]
+    pub one_by_one: bool,
+    /// Overwrite what somebody else changed in the fields that the undo writes
+    #[arg(long)]
+    pub overwrite_drift: bool,
+    /// Flags of every changing verb.
+    #[command(flatten)]
+    pub change: Change,
+}
+
+pub(crate) async fn run(global: &Global, args: UndoArgs) -> Result<Exit, CliError> {
+    let env = Env::connect(global).await?;
+    let mut session = Session::open(&env.cluster, &env.store, &args.name).await?;
+    session.require_free()?;
+    let current = require_current(session.instance())?.clone();
+    let to = wanted(session.instance(), args.to_revision)?.clone();
+    let mut contents = Contents::default();
+    let (loaded, observer) = session.prepare(&[&current, &to], &mut contents).await?;
+    loaded?;
+    let operation_id = new_id();
+    let propose = |session: &Session| -> Result<Proposal, CliError> {
+        let instance = session.instance();
+        let current = require_current(instance)?;
+        let to = wanted(instance, args.to_revision)?;
+        let live = observer.live();
+        let number = instance.kubectl_vnf.last_revision + 1;
+        let derived = undo(current, to, &contents, number, &operation_id, env.cluster.now())
+            .map_err(|refusal| refused(instance, to, refusal))?;
+        let (target, scope) = update::scope(current, derived, &contents, &live, false)?;
+        let deferred = update::deferred(&target, &contents).map_err(CliError::new)?;
+        let drift = drift::overwritten(current, &target, &scope, &contents, &live)?;
+        let journal = Journal {
+            source: Some(current.clone()),
+            snapshot: snapshot(current, &live),
+            target: Some(target.clone()),
+            scope,
+            record: RecordChange::default(),
+        };
+        let items = items(&Inputs { journal: &journal, contents: &contents, live: &live, instance_id: &instance.id })?;
+        let sheet = Sheet {
+            package_before: Some(current.package.clone()),
+            package_after: Some(target.package.clone()),
+            revisions: Some((current.number, to.number)),
+            deferred,
+            drift,
+            untouched: untouched(&target, &items, &Vdus::of(&target, &contents)),
+            down: down(&items, &live),
+            ..Sheet::new(Verb::Undo, instance, env.cluster.context(), &current.namespace, items)
+        };
+        Ok(Proposal {
+            operation_id: operation_id.clone(),
+            verb: Verb::Undo,
+            params: json!({"toRevision": to.number}),
+            incoming: None,
+            journal,
+            sheet,
+        })
+    };
+    let proposal = propose(&session)?;
+    let operating = Operating {
+        env: &env,
+        session: &mut session,
+        contents: &contents,
+        observer: &observer,
+        change: &args.change,
+        asks: true,
+        overwrite_drift: args.overwrite_drift,
+        manner: Manner { one_by_one: args.one_by_one, ..Manner::default() },
+        rollback_on_failure: args.rollback_on_failure,
+    };
+    let again = async |session: &Session| propose(session);
+    let (exit, _) = operating.run(proposal, again).await?;
+    Ok(exit)
+}
+
+/// The earlier revision asked for.
+fn wanted(instance: &Instance, number: Option<u64>) -> Result<&Revision, CliError> {
+    let name = &instance.vnf_instance_name;
+    if let Some(number) = number.filter(|number| instance.current().is_some_and(|one| one.number == *number)) {
+        return Err(CliError::new(format!("revision {number} of {name} is in force already"))
+            .hint(format!("Put back what drifted from it: kubectl vnf update {name}")));
+    }
+    earlier(instance, number).map_err(|kept| match (number, kept.as_slice()) {
+        (_, []) => CliError::new(format!("{name} has no earlier revision to go back to")),
+        (number, kept) => {
+            let kept = kept.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+            CliError::new(format!("{name} has no revision {} any more", number.unwrap_or_default()))
+                .hint(format!("Earlier revisions that it keeps: {kept}"))
+        }
+    })
+}
+
+fn refused(instance: &Instance, to: &Revision, refusal: Refusal) -> CliError {
+    let Refusal::Changes(changes) = refusal else { return CliError::new(refusal).hint("Nothing was written") };
+    let name = &instance.vnf_instance_name;
+    let error = CliError::new(format!("undo of {name} to revision {} refused, nothing was written", to.number));
+    let error = error.hint("It changes images, ConfigMaps and Secrets only, and these differ too:");
+    let line = |change: RefusedChange| format!("  {} {}: {}", change.object, change.change, change.detail);
+    changes.into_iter().map(line).fold(error, CliError::hint)
+}

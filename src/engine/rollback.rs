@@ -1,0 +1,118 @@
+//! Rolling an operation back: configuration first, then templates and Pods, then the proof.
+//!
+//! What has to be done is worked out twice (see `plan::derive::rollback`): until the configuration is back, a Pod can
+//! still start with the new one, so only the decision made after that is fixed in the operation. A rollback that dies
+//! before it begins from the live objects again; one that dies after it goes on with what was fixed.
+
+use super::failure::{Cause, Failure};
+use super::lock::Lock;
+use super::observe::Observer;
+use super::operation::{Ending, Means, finish};
+use super::session::{EngineError, Session, snapshot};
+use super::verify::{Proof, verify};
+use crate::cluster::store::StoredOperation;
+use crate::object::config::is_config;
+use crate::plan::derive::rollback::{not_back, rollback, unsettled};
+use crate::plan::{Contents, Vdus};
+use crate::record::{Journal, OperationState};
+use crate::report::outcome::Outcome;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a kubelet gets to act on what it was told, its Pod's grace period not counted.
+const KUBELET: Duration = Duration::from_secs(15);
+
+/// Takes an operation back that [`super::operation::resume`] has put into ROLLING_BACK, and gives the lock back.
+///
+/// # Errors
+/// A package is not at hand, or the end could not be written: the rollback then stands as interrupted.
+pub async fn roll_back(
+    session: &mut Session,
+    mut operation: StoredOperation,
+    lock: Lock,
+    means: Means<'_>,
+) -> Result<Outcome, EngineError> {
+    let forward = operation.journal.clone();
+    let verb = operation.operation.kubectl_vnf.verb;
+    let deadline = Instant::now() + means.options.timeout;
+    let mut failures = Vec::new();
+    let journal = match operation.rollback.clone() {
+        Some(fixed) => fixed,
+        None => {
+            let first = derive(&forward, means.contents, means.observer)?;
+            let mut items = means.items(session, &first)?;
+            items.retain(|item| is_config(&item.object) && !first.scope.delete.contains(&item.object));
+            failures = means.execute(session, &lock, verb, &first, deadline, &items).await;
+            if failures.is_empty() {
+                let_restarts_begin(&forward, &means, deadline).await;
+                let fixed = derive(&forward, means.contents, means.observer)?;
+                lock.check().await.map_err(EngineError::Lock)?;
+                operation.rollback = Some(fixed.clone());
+                session.store.save_operation(&mut operation).await?;
+                fixed
+            } else {
+                first
+            }
+        }
+    };
+    let mut proof = Proof::default();
+    if failures.is_empty() {
+        let items = means.items(session, &journal)?;
+        failures = means.execute(session, &lock, verb, &journal, deadline, &items).await;
+    }
+    if failures.is_empty() {
+        proof = verify(&session.cluster, &session.instance().id, &journal, means.contents).await?;
+        failures.append(&mut proof.off);
+    }
+    if failures.is_empty() {
+        failures = left_behind(session, &forward, &means).await?;
+    }
+    let revision = journal.target.clone();
+    let reached = OperationState::RolledBack;
+    finish(session, operation, lock, &means, Ending { journal: &journal, failures, proof, reached, revision }).await
+}
+
+/// What taking an operation back needs, as the cluster is now.
+///
+/// # Errors
+/// A package is not at hand.
+pub fn derive(forward: &Journal, contents: &Contents, observer: &Observer) -> Result<Journal, EngineError> {
+    let live = observer.live();
+    let revision = forward.source.as_ref().or(forward.target.as_ref());
+    let pods = revision.map(|revision| snapshot(revision, &live)).unwrap_or_default();
+    Ok(rollback(forward, contents, &live, pods)?)
+}
+
+/// Waits until the kubelet has begun to do what the operation told it about bare Pods. Told the contrary before it has
+/// looked, it may or may not have restarted a container, and nothing could tell which.
+async fn let_restarts_begin(forward: &Journal, means: &Means<'_>, deadline: Instant) {
+    let mut changes = means.observer.changes();
+    let mut stop = means.options.stop.clone();
+    let mut until = None;
+    loop {
+        changes.mark_unchanged();
+        let Some(grace) = unsettled(forward, &means.observer.live()) else { return };
+        let until = *until.get_or_insert(deadline.min(Instant::now() + KUBELET + grace));
+        tokio::select! {
+            _ = changes.changed() => {}
+            () = tokio::time::sleep_until(until) => return,
+            Ok(_) = stop.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+/// Everything that the operation touched is read once more: is it as it was?
+async fn left_behind(session: &Session, forward: &Journal, means: &Means<'_>) -> Result<Vec<Failure>, EngineError> {
+    let Some(source) = &forward.source else { return Ok(Vec::new()) };
+    let observer = session.observe(&[source]).await?;
+    let vdus = Vdus::of(source, means.contents);
+    let left = not_back(forward, means.contents, &observer.live());
+    Ok(left
+        .into_iter()
+        .map(|state| Failure {
+            object: state.reference.clone(),
+            vdu: vdus.id(&state.reference).map(ToOwned::to_owned),
+            cause: Cause::Unproven(format!("not as revision {} has it", source.number)),
+        })
+        .collect())
+}

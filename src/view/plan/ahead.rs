@@ -1,0 +1,63 @@
+//! What follows from a plan beyond what its items say, in words.
+
+use super::super::page::Page;
+use super::super::style::Mark;
+use super::super::words::label;
+use crate::object::ObjectRef;
+use crate::plan::Item;
+use crate::plan::ahead::Ahead;
+use crate::plan::sheet::Sheet;
+
+/// What follows of one workload, a paragraph each.
+pub fn lines(page: &mut Page<'_>, indent: usize, sheet: &Sheet, object: &ObjectRef) {
+    for text in texts(sheet, object) {
+        let mark = Mark::Attention.text(page.screen) + " ";
+        page.paragraph(indent, mark, &text);
+    }
+}
+
+/// As [`lines`], saying of whom.
+pub fn labelled(page: &mut Page<'_>, indent: usize, sheet: &Sheet, item: &Item) {
+    for text in texts(sheet, &item.object) {
+        let mark = Mark::Attention.text(page.screen) + " ";
+        page.paragraph(indent, mark, &format!("{}: {text}", label(item.vdu.as_deref(), &item.object)));
+    }
+}
+
+/// Who waits for a ConfigMap or Secret that is gone for a moment; empty: nobody reads it.
+pub fn gap(sheet: &Sheet, object: &ObjectRef) -> String {
+    let readers = sheet.ahead.iter().find_map(|entry| match &entry.what {
+        Ahead::Gap { readers } if entry.object == *object && !readers.is_empty() => Some(readers.join(", ")),
+        _ => None,
+    });
+    readers.map(|readers| format!(": Pods of {readers} that start in between wait for it")).unwrap_or_default()
+}
+
+fn texts(sheet: &Sheet, object: &ObjectRef) -> Vec<String> {
+    sheet.ahead.iter().filter(|entry| entry.object == *object).filter_map(|entry| text(&entry.what)).collect()
+}
+
+fn text(what: &Ahead) -> Option<String> {
+    Some(match what {
+        Ahead::Gap { .. } => return None,
+        Ahead::HeldBack { partition, pods } => {
+            let names = if pods.is_empty() { String::new() } else { format!(": {}", pods.join(", ")) };
+            format!("partition {partition}: Pods below {partition} keep the old template{names}")
+        }
+        Ahead::OnDelete => "updateStrategy OnDelete: its controller replaces no Pod, kubectl vnf does".to_owned(),
+        Ahead::Autoscaled { by, min, max } => {
+            format!("HorizontalPodAutoscaler {by} ({min} to {max}): the replicas are left to it")
+        }
+        Ahead::Budget { by, bound, never: true, .. } => format!(
+            "PodDisruptionBudget {by} ({bound}) can never allow an eviction, it wants all of its Pods: this waits up to \
+             --timeout, then stops; change the budget first"
+        ),
+        Ahead::Budget { by, bound, healthy, needed, never: false } => format!(
+            "PodDisruptionBudget {by} ({bound}) allows no eviction now, {healthy} healthy of {needed} needed: this \
+             waits until it does, up to --timeout"
+        ),
+        Ahead::Held { pod, words } => format!(
+            "a disruption budget holds Pod {pod} now ({words}): this waits until it allows the eviction, up to --timeout"
+        ),
+    })
+}
