@@ -14,6 +14,7 @@ mod failed;
 mod faults;
 mod heal;
 mod interrupted;
+mod package;
 mod precheck;
 mod record;
 mod replicas;

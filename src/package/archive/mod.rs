@@ -13,7 +13,7 @@ use limits::{Budget, MAX_ENTRIES, MAX_KEPT_FILE_BYTES, MAX_LIST_BYTES, MIB, plai
 use names::Names;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use zip::ZipReadOptions;
 use zip::read::OwnedZipFileEntry;
@@ -186,6 +186,23 @@ impl Archive {
         let mut budget = self.source.budget();
         let file = read(&mut self.source, &mut budget, path, entry, &BTreeSet::new(), true);
         Some(file.and_then(|file| file.bytes.ok_or_else(|| too_large_to_keep(path))))
+    }
+
+    /// Copies one file to a temporary file without a name, and computes its digests; `None` if there is none.
+    pub fn copy(&mut self, path: &str, algorithms: &BTreeSet<Algorithm>) -> Option<Result<(fs::File, Sums), Problem>> {
+        let entry = self.entries.get(path)?;
+        let mut budget = self.source.budget();
+        let mut hasher = Hasher::new(algorithms);
+        let copied = tempfile::tempfile()
+            .map_err(|error| Problem::error("C1", format!("{path} cannot be unpacked: {}", plain(&error))))
+            .and_then(|mut copy| {
+                self.source.pass(&mut budget, path, entry, |piece| {
+                    hasher.update(piece);
+                    copy.write_all(piece)
+                })?;
+                Ok(copy)
+            });
+        Some(copied.map(|copy| (copy, hasher.finish())))
     }
 
     /// Reads everything once: hashes all files (with SHA-256 and with what `algorithms` asks for) and keeps the content
