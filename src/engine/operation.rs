@@ -485,7 +485,7 @@ pub(super) async fn finish(
         standing,
         deleted: journal.scope.delete.clone(),
         ways: (state == OperationState::FailedTemp).then(|| ways(&operation, means.contents, means.observer)),
-        notes: Vec::new(),
+        notes: proof.held,
     })
 }
 
