@@ -292,6 +292,7 @@ fn not_a_zip(error: &zip::result::ZipError) -> Vec<Problem> {
     let text = text.strip_prefix("invalid Zip archive: ").unwrap_or(&text);
     let why = match text {
         "Could not find EOCD" => "it has no list of entries at its end: it was cut off, or is another kind of file",
+        cut if cut.starts_with("Unexpected end") => "it was cut off",
         other => other,
     };
     vec![Problem::error("C1", format!("not a zip archive: {why}")).help(WHAT_A_PACKAGE_IS)]
