@@ -212,7 +212,8 @@ pub fn package_id(package: &Package) -> PackageId {
 pub fn package_notes(package: &Package) -> Vec<String> {
     let signed =
         matches!(package.signature, Signature::Good(_)).then(|| format!("the package is {}", package.signature));
-    let odd = package.warnings.iter().filter(|warning| matches!(warning.rule, "A4" | "F3")).map(ToString::to_string);
+    let odd =
+        package.warnings.iter().filter(|warning| matches!(warning.rule, "A4" | "C1" | "F3")).map(ToString::to_string);
     let scripts = package.scripts.iter().map(|script| {
         let built_in =
             if script.operation.starts_with("modify_information") { ", the container update is built in" } else { "" };

@@ -91,9 +91,6 @@ impl Archive {
 
     /// Lists a zip in memory.
     pub fn zip(mut reader: Box<dyn ReadSeek>) -> Result<Self, Vec<Problem>> {
-        let not_a_zip = |error: &zip::result::ZipError| {
-            vec![Problem::error("C1", format!("not a zip archive: {error}")).help(WHAT_A_PACKAGE_IS)]
-        };
         let size = reader.seek(SeekFrom::End(0)).map_err(|error| not_a_zip(&error.into()))?;
         let mut archive = ZipIterable::try_new(&mut reader, zip::read::Config::default()).map_err(|e| not_a_zip(&e))?;
         if archive.len() > MAX_ENTRIES {
@@ -288,6 +285,18 @@ fn read(
 
 const WHAT_A_PACKAGE_IS: &str =
     "a package is a CSAR (a zip), or a directory with the same tree, that holds TOSCA-Metadata/TOSCA.meta";
+
+/// What the library found, in words of ours.
+fn not_a_zip(error: &zip::result::ZipError) -> Vec<Problem> {
+    let text = error.to_string();
+    let text = text.strip_prefix("invalid Zip archive: ").unwrap_or(&text);
+    let why = match text {
+        "Could not find EOCD" => "it has no list of entries at its end: it was cut off, or is another kind of file",
+        cut if cut.starts_with("Unexpected end") => "it was cut off",
+        other => other,
+    };
+    vec![Problem::error("C1", format!("not a zip archive: {why}")).help(WHAT_A_PACKAGE_IS)]
+}
 
 fn unreadable(error: &std::io::Error) -> Vec<Problem> {
     vec![Problem::error("C1", format!("cannot be read: {}", plain(error)))]

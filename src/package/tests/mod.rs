@@ -1,6 +1,7 @@
 //! Whole packages: the samples, and a corpus of broken ones, each with what is said about it.
 
 mod archives;
+mod broken;
 mod build;
 mod descriptor;
 mod forms;
