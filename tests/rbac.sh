@@ -67,6 +67,8 @@ story() {
   ends 0 list
   ends 1 diff sample --package $S/after
   says '2 config objects and 5 workloads change'
+  ends 0 update sample --package $S/after --dry-run=server
+  if grep -q 'no right to' "$OUT"; then fail "something is not told for want of a right"; fi
 }
 
 refused_without_eviction() {

@@ -8,6 +8,7 @@ use super::{
 use crate::object::ObjectRef;
 use http::Method;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// What became of an eviction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +104,18 @@ impl Cluster {
         let ask = Ask::about(Method::GET, url, "read the log of", pod).accept("*/*");
         let log = self.ask_raw(&ask).await?;
         Ok(tail(&String::from_utf8_lossy(&log), usize::try_from(bytes).unwrap_or(usize::MAX)).to_owned())
+    }
+
+    /// Whether a container has ended, as its runtime knows it: the log of one that has ended ends as well, at once;
+    /// that of one that runs goes on beyond `within`. A Pod's status tells of an end up to a second later, when the
+    /// kubelet has looked again. What cannot be asked counts as running.
+    pub async fn has_ended(&self, pod: &ObjectRef, container: &str, within: Duration) -> bool {
+        let query = [("container", container), ("follow", "true"), ("tailLines", "0")];
+        let end = async {
+            let url = with_query(&format!("{}/log", self.object_path(pod).await?), &query);
+            self.ask_raw(&Ask::about(Method::GET, url, "follow the log of", pod).accept("*/*")).await
+        };
+        matches!(tokio::time::timeout(within, end).await, Ok(Ok(_)))
     }
 }
 

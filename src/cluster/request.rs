@@ -68,7 +68,7 @@ impl Ask {
     }
 
     pub(super) fn body(mut self, content_type: &'static str, value: &Value) -> Self {
-        self.body = Some((content_type, value.to_string().into_bytes()));
+        self.body = Some((content_type, as_go_writes(&value.to_string()).into_bytes()));
         self
     }
 
@@ -112,6 +112,24 @@ impl Ask {
             _ => ClusterError::Api { verb: self.verb.clone(), what: self.what.clone(), status: Box::new(status) },
         }
     }
+}
+
+/// JSON with the characters escaped that Go's encoder escapes in strings. The API server compares what a JSON Patch
+/// `test`s for with its own encoding byte by byte: without the escapes, no value with a `&` or `<` in it would ever be
+/// equal to itself.
+fn as_go_writes(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            '<' => text.push_str("\\u003c"),
+            '>' => text.push_str("\\u003e"),
+            '&' => text.push_str("\\u0026"),
+            '\u{2028}' => text.push_str("\\u2028"),
+            '\u{2029}' => text.push_str("\\u2029"),
+            c => text.push(c),
+        }
+    }
+    text
 }
 
 /// `Deployment web in namespace x`.
@@ -202,6 +220,14 @@ impl Cluster {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn strings_are_written_as_go_writes_them() {
+        let value = serde_json::json!({"a&b": "<x> && \u{2028}y\u{1}\""});
+        let text = as_go_writes(&value.to_string());
+        assert_eq!(text, r#"{"a\u0026b":"\u003cx\u003e \u0026\u0026 \u2028y\u0001\""}"#);
+        assert_eq!(serde_json::from_str::<Value>(&text).expect("JSON"), value);
+    }
 
     #[test]
     fn an_absent_kind_is_told_from_an_absent_object() {

@@ -11,7 +11,7 @@ use crate::engine::events::Events;
 use crate::engine::lock::{Lock, LockError};
 use crate::engine::observe::Observer;
 use crate::engine::operation::{Begun, Means, Options, Proposal, begin, carry_out, plan_items, resume};
-use crate::engine::precheck;
+use crate::engine::precheck::{self, Problem};
 use crate::engine::rollback::roll_back;
 use crate::engine::session::{EngineError, Session};
 use crate::engine::surroundings;
@@ -67,9 +67,7 @@ impl Operating<'_> {
         // Until somebody is asked, or something is written, Ctrl-C simply ends the process.
         let mut stop = None;
         loop {
-            let around = surroundings::read(&env.cluster, self.observer, &proposal.sheet.items).await?;
-            proposal.sheet.ahead = ahead::of(&proposal.sheet.items, &self.observer.live(), &around);
-            proposal.sheet.notes.extend(unread(&around));
+            let around = look_ahead(env, self.observer, &mut proposal.sheet).await?;
             let sheet = &proposal.sheet;
             if self.change.dry_run == DryRun::Client {
                 print(env, self.change.output, sheet, &sheet.name, |screen| plan_view::sheet(sheet, screen));
@@ -84,7 +82,14 @@ impl Operating<'_> {
                 env.ui.err("\n");
             }
             let refuses_drift = !only_checks && !sheet.drift.is_empty() && !interactive && !self.overwrite_drift;
-            let checked = self.check(&proposal, &around, refuses_drift).await?;
+            let Some(checked) = self.check(&proposal, &around, refuses_drift).await? else {
+                let now = again(self.session).await?;
+                if !only_checks {
+                    self.tell_changed(sheet, &now.sheet, interactive)?;
+                }
+                proposal = now;
+                continue;
+            };
             if only_checks {
                 print(env, self.change.output, sheet, &sheet.name, |screen| {
                     format!("{}\n{}", plan_view::sheet(sheet, screen), plan_view::checked(&checked, screen))
@@ -119,17 +124,8 @@ impl Operating<'_> {
             let shown = proposal.sheet.clone();
             match begin(self.session, proposal, self.contents, self.observer, &options, plan_again).await? {
                 Begun::PlanChanged(now) => {
-                    let changes = since::changes(&shown, &now.sheet, &self.observer.live());
-                    env.ui.err(&plan_view::changed(&changes, &env.screen()));
-                    if !interactive {
-                        return Err(CliError::new(format!(
-                            "the cluster has changed since the plan for {} was made, nothing was written",
-                            now.sheet.name
-                        ))
-                        .hint("Run the command again to see the new plan"));
-                    }
                     acknowledging.abort();
-                    env.ui.err("The new plan:\n\n");
+                    self.tell_changed(&shown, &now.sheet, interactive)?;
                     proposal = *now;
                 }
                 Begun::Stopped => {
@@ -155,6 +151,22 @@ impl Operating<'_> {
         }
     }
 
+    /// Says why the plan that was shown does not hold any more; off a terminal that ends the command.
+    fn tell_changed(&self, shown: &Sheet, now: &Sheet, interactive: bool) -> Result<(), CliError> {
+        let ui = &self.env.ui;
+        let changes = since::changes(shown, now, &self.observer.live());
+        ui.err(&plan_view::changed(&changes, &self.env.screen()));
+        if interactive {
+            ui.err("The new plan:\n\n");
+            return Ok(());
+        }
+        Err(CliError::new(format!(
+            "the cluster has changed since the plan for {} was made, nothing was written",
+            now.name
+        ))
+        .hint("Run the command again to see the new plan"))
+    }
+
     /// Rolls back what has just failed, as was asked for.
     async fn take_back(
         self,
@@ -175,13 +187,14 @@ impl Operating<'_> {
         Ok((conclude(env, change, &back), Some(back)))
     }
 
-    /// Makes all pre-checks; problems are printed, all at once, and end the command.
+    /// Makes all pre-checks; problems are printed, all at once, and end the command. `None`: somebody has changed what
+    /// is to be written, and the plan is void.
     async fn check(
         &self,
         proposal: &Proposal,
         around: &Surroundings,
         refuses_drift: bool,
-    ) -> Result<Checked, CliError> {
+    ) -> Result<Option<Checked>, CliError> {
         let env = self.env;
         let items = plan_items(&proposal.journal, self.contents, self.observer, &self.session.instance().id)?;
         let question = precheck::Question {
@@ -196,7 +209,10 @@ impl Operating<'_> {
         };
         let (checked, problems) = precheck::check(&question).await?;
         if problems.is_empty() {
-            return Ok(checked);
+            return Ok(Some(checked));
+        }
+        if problems.iter().any(|problem| matches!(problem, Problem::Changed)) {
+            return Ok(None);
         }
         let sheet = &proposal.sheet;
         let (mut text, mut number) = problems::render(&problems, &env.screen());
@@ -218,6 +234,14 @@ fn refused_drift(sheet: &Sheet) -> CliError {
         crate::view::words::count(sheet.drift.len(), "change")
     ))
     .hint("Overwrite them: --overwrite-drift, or answer the question on a terminal")
+}
+
+/// Adds to a plan what follows from it, as far as what stands around the VNF may be read.
+pub async fn look_ahead(env: &Env, observer: &Observer, sheet: &mut Sheet) -> Result<Surroundings, CliError> {
+    let around = surroundings::read(&env.cluster, observer, &sheet.items).await?;
+    sheet.ahead = ahead::of(&sheet.items, &observer.live(), &around);
+    sheet.notes.extend(unread(&around));
+    Ok(around)
 }
 
 /// What may not be read, and so is not told of.

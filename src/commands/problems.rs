@@ -46,7 +46,7 @@ fn line(problem: &Problem) -> Option<ProblemLine> {
         command: None,
     };
     Some(match problem {
-        Problem::Key { .. } | Problem::Permission { .. } => return None,
+        Problem::Key { .. } | Problem::Permission { .. } | Problem::Changed => return None,
         Problem::Refused { object, file, error } => told(object, file, error.to_string()),
         Problem::PodRefused { object, file, error } => {
             let words = error.status().map_or_else(|| error.to_string(), |status| status.message.clone());

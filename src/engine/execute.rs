@@ -3,6 +3,8 @@
 //! Every write goes through `Task::write`: the lock is checked before it, and what broke on the way is tried
 //! again where that is safe. Every wait goes through `Task::until`, which also watches for trouble, time and stop.
 
+pub mod alive;
+mod confirm;
 mod remove;
 mod replace;
 mod wait;
@@ -87,13 +89,19 @@ struct Task<'a> {
     patched: OnceLock<Snapshot>,
 }
 
+impl Shared {
+    fn new() -> Self {
+        Self {
+            halt: watch::Sender::new(false),
+            failed: watch::Sender::new(false),
+            slots: Semaphore::new(PARALLEL_REQUESTS),
+        }
+    }
+}
+
 /// Carries out the items. What went wrong is returned; nothing: all items are done.
 pub async fn execute(work: &Work<'_>, items: &[Item]) -> Vec<Failure> {
-    let shared = Shared {
-        halt: watch::Sender::new(false),
-        failed: watch::Sender::new(false),
-        slots: Semaphore::new(PARALLEL_REQUESTS),
-    };
+    let shared = Shared::new();
     let mut failures = Vec::new();
     let tasks: Vec<Task<'_>> =
         items.iter().map(|item| Task { work, shared: &shared, item, patched: OnceLock::new() }).collect();
@@ -296,8 +304,8 @@ impl Task<'_> {
                     _ => ready(live, object, found, marker),
                 };
                 match readiness {
-                    Readiness::Ready => Look::Done(summary(live, object, before)),
-                    Readiness::Waiting(why) => Look::Wait(why),
+                    Readiness::Ready => Look::Ready(summary(live, object, before)),
+                    Readiness::Waiting(why) => Look::Unready(why),
                     Readiness::Failed(why) => Look::Fail(why),
                 }
             })

@@ -58,6 +58,8 @@ pub enum Cause {
         after: Duration,
         /// What it was waiting for.
         waiting: String,
+        /// What the cluster tells of a Pod that was not ready.
+        evidence: Option<Box<Evidence>>,
     },
     /// Another object failed, and this one was not ready yet when the operation ended.
     #[error("still under way: {0}")]

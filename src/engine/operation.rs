@@ -10,7 +10,7 @@
 //! the next command.
 
 use super::events::Events;
-use super::execute::{Work, execute};
+use super::execute::{Work, alive, execute};
 use super::failure::{Cause, Failure};
 use super::lock::{self, Lock, LockError};
 use super::observe::Observer;
@@ -26,6 +26,7 @@ use crate::plan::sheet::Sheet;
 use crate::plan::{Contents, Inputs, Item, items};
 use crate::record::operation::{AffectedVnfc, By, Manner, ProblemDetails, ResourceChanges};
 use crate::record::{Affected, How, Instance, Journal, Operation, OperationState, Revision, Verb, names};
+use crate::report::evidence::Evidence;
 use crate::report::outcome::{FailureLine, Outcome, Restarted, Standing as StandingLine, WayBack, WaysOut};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +34,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+/// How often everything is read again, if something is found not to be ready that was a moment ago.
+const VERIFY_ROUNDS: usize = 5;
 /// How much evidence is kept per operation, in bytes.
 const EVIDENCE_BYTES: usize = 32 * 1024;
 
@@ -290,7 +293,19 @@ impl Means<'_> {
         items: &[Item],
     ) -> Vec<Failure> {
         let mask = mask(journal, self.contents, self.observer);
-        let work = Work {
+        execute(&self.work(session, lock, verb, journal, deadline, &mask), items).await
+    }
+
+    fn work<'w>(
+        &'w self,
+        session: &'w Session,
+        lock: &'w Lock,
+        verb: Verb,
+        journal: &'w Journal,
+        deadline: Instant,
+        mask: &'w Mask,
+    ) -> Work<'w> {
+        Work {
             cluster: &session.cluster,
             lock,
             observer: self.observer,
@@ -298,14 +313,46 @@ impl Means<'_> {
             instance_id: &session.instance().id,
             verb,
             journal,
-            mask: &mask,
+            mask,
             events: self.events,
             stop: self.options.stop.clone(),
             deadline,
             grace_seconds: self.options.manner.grace_seconds,
             one_by_one: self.options.manner.one_by_one,
-        };
-        execute(&work, items).await
+        }
+    }
+
+    /// Executes items and reads everything again, until that proves the target or something is in the way.
+    pub(super) async fn reach(
+        &self,
+        session: &Session,
+        lock: &Lock,
+        verb: Verb,
+        journal: &Journal,
+        deadline: Instant,
+        items: &[Item],
+    ) -> Result<(Vec<Failure>, Proof), EngineError> {
+        let mask = mask(journal, self.contents, self.observer);
+        let work = self.work(session, lock, verb, journal, deadline, &mask);
+        let mut failures = execute(&work, items).await;
+        let mut proof = Proof::default();
+        for round in 1..=VERIFY_ROUNDS {
+            if !failures.is_empty() {
+                return Ok((failures, Proof::default()));
+            }
+            let read = verify(&session.cluster, work.instance_id, journal, self.contents);
+            let (read, ended) = futures::future::join(read, alive::ended(&work, items)).await;
+            proof = read?;
+            // What is not ready, or dead already, is waited for again, with the patience that it deserves.
+            let all_well = ended.is_empty() && proof.unready.is_empty();
+            let off_target = proof.off.len() > proof.unready.len();
+            if all_well || off_target || round == VERIFY_ROUNDS {
+                break;
+            }
+            failures = alive::settle_again(&work, items, &ended, &proof.unready).await;
+        }
+        failures.append(&mut proof.off);
+        Ok((failures, proof))
     }
 
     /// Items of a journal against what is live now.
@@ -353,12 +400,9 @@ async fn go_forward(
     let verb = operation.operation.kubectl_vnf.verb;
     let items = means.items(session, &journal)?;
     let deadline = Instant::now() + means.options.timeout;
-    let mut failures = means.execute(session, lock, verb, &journal, deadline, &items).await;
+    let (failures, mut proof) = means.reach(session, lock, verb, &journal, deadline, &items).await?;
     let mut target = journal.target.clone();
-    let mut proof = Proof::default();
     if failures.is_empty() {
-        proof = verify(&session.cluster, &session.instance().id, &journal, means.contents).await?;
-        failures.append(&mut proof.off);
         for state in target.iter_mut().flat_map(|target| &mut target.objects) {
             if let Some(became) = proof.became.remove(&state.reference) {
                 state.became = became;
@@ -605,6 +649,10 @@ fn failure_line(failure: &Failure, journal: &Journal) -> FailureLine {
         consequence: failure.cause.is_consequence(),
         evidence: match &failure.cause {
             Cause::Trouble(evidence) => Some((**evidence).clone()),
+            // The failure is that time was up; the Pod's state explains it.
+            Cause::Timeout { evidence: Some(evidence), .. } => {
+                Some(Evidence { summary: String::new(), ..(**evidence).clone() })
+            }
             _ => None,
         },
     }

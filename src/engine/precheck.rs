@@ -89,6 +89,8 @@ pub enum Problem {
         /// The Deployment.
         object: ObjectRef,
     },
+    /// Somebody has changed the object since the plan was made.
+    Changed,
     /// Pods that cannot be evicted, for several disruption budgets cover them.
     Budgets {
         /// The workload.

@@ -9,7 +9,7 @@ use super::lock::Lock;
 use super::observe::Observer;
 use super::operation::{Ending, Means, finish};
 use super::session::{EngineError, Session, snapshot};
-use super::verify::{Proof, verify};
+use super::verify::Proof;
 use crate::cluster::store::StoredOperation;
 use crate::object::config::is_config;
 use crate::plan::derive::rollback::{not_back, rollback, unsettled};
@@ -69,11 +69,7 @@ async fn go_back(
     let mut proof = Proof::default();
     if failures.is_empty() {
         let items = means.items(session, &journal)?;
-        failures = means.execute(session, lock, verb, &journal, deadline, &items).await;
-    }
-    if failures.is_empty() {
-        proof = verify(&session.cluster, &session.instance().id, &journal, means.contents).await?;
-        failures.append(&mut proof.off);
+        (failures, proof) = means.reach(session, lock, verb, &journal, deadline, &items).await?;
     }
     if failures.is_empty() {
         failures = left_behind(session, &forward, means).await?;

@@ -30,6 +30,8 @@ pub struct Proof {
     pub ready: (usize, usize),
     /// What is not at its target.
     pub off: Vec<Failure>,
+    /// Workloads that are as they should be, but were not ready in this moment.
+    pub unready: Vec<ObjectRef>,
     /// Images that the API server made of those written, by object and container.
     pub became: BTreeMap<ObjectRef, BTreeMap<String, String>>,
 }
@@ -88,8 +90,15 @@ fn prove(journal: &Journal, contents: &Contents, live: &Live) -> Result<Proof, C
             if let Some(became) = became(state, journal, contents, live)? {
                 proof.became.insert(state.reference.clone(), became);
             }
-            if let Some(why) = off_target(state, journal, contents, live)? {
+            if let Some(off) = off_target(state, journal, contents, live)? {
                 let object = state.reference.clone();
+                let why = match off {
+                    Off::Target(why) => why,
+                    Off::Unready(why) => {
+                        proof.unready.push(object.clone());
+                        format!("not ready: {why}")
+                    }
+                };
                 proof.off.push(Failure { vdu: vdu(&object), object, cause: Cause::Unproven(why) });
             }
         }
@@ -137,13 +146,22 @@ fn restarted(
     entries
 }
 
+/// Why an object is not what the operation was to make of it.
+enum Off {
+    /// It is something else.
+    Target(String),
+    /// It is not ready, which may pass.
+    Unready(String),
+}
+
 /// Why an object is not what the operation was to make of it; objects out of its scope are not judged.
 fn off_target(
     state: &ObjectState,
     journal: &Journal,
     contents: &Contents,
     live: &Live,
-) -> Result<Option<String>, ContentError> {
+) -> Result<Option<Off>, ContentError> {
+    let off = |why: String| Ok(Some(Off::Target(why)));
     let reference = &state.reference;
     let scope = &journal.scope;
     let affected = scope.affected(reference);
@@ -151,16 +169,15 @@ fn off_target(
     if affected.is_none() && !config && !scope.create.contains(reference) {
         return Ok(None);
     }
-    let Some(found) = live.get(reference) else { return Ok(Some("it is not there".into())) };
+    let Some(found) = live.get(reference) else { return off("it is not there".into()) };
     let wanted = contents.content(state)?;
     if is_config(reference) {
         let keys: Vec<String> = changed_keys(found, &wanted).into_iter().map(|key| key.key).collect();
-        return Ok((!keys.is_empty()).then(|| format!("{} not as written", keys.join(", "))));
+        return Ok((!keys.is_empty()).then(|| Off::Target(format!("{} not as written", keys.join(", ")))));
     }
-    let Some(affected) = affected else { return Ok(None) };
     let Some(kind) = WorkloadKind::of(reference) else { return Ok(None) };
     let running: BTreeMap<String, String> = live_images(found);
-    for (container, image) in crate::plan::changed_images(affected) {
+    for (container, image) in affected.map(crate::plan::changed_images).unwrap_or_default() {
         let is = running.get(&container);
         if is == Some(&image) {
             continue;
@@ -168,23 +185,19 @@ fn off_target(
         // What nobody else wrote, the API server made of what we wrote.
         if let Writer::Foreign(manager, _) = drift::image_writer(kind, found, &container) {
             let is = is.map_or("none", String::as_str);
-            return Ok(Some(format!("image of {container} is {is} ({manager}), not {image}")));
+            return off(format!("image of {container} is {is} ({manager}), not {image}"));
         }
     }
-    // Ready a moment ago is not enough: while others were waited for, it may have fallen over.
-    let marker = match affected.how {
-        How::RollOut | How::ReplacePods => state.marker,
-        How::InPlace { .. } | How::Recreate { .. } | How::Respawn | How::Mark => None,
-    };
-    match crate::plan::ready(live, reference, found, marker) {
-        Readiness::Ready => {}
-        Readiness::Waiting(why) | Readiness::Failed(why) => return Ok(Some(format!("not ready: {why}"))),
-    }
-    let respawned = matches!(affected.how, How::Respawn);
+    let respawned = affected.is_none_or(|affected| matches!(affected.how, How::Respawn));
     if !respawned && state.marker.is_some() && live_marker(reference, found) != state.marker {
-        return Ok(Some("its restart marker was changed by somebody else".into()));
+        return off("its restart marker was changed by somebody else".into());
     }
-    Ok(None)
+    // Ready a moment ago is not enough: while others were waited for, it may have fallen over.
+    let rolled = affected.is_some_and(|affected| matches!(affected.how, How::RollOut | How::ReplacePods));
+    match crate::plan::ready(live, reference, found, state.marker.filter(|_| rolled)) {
+        Readiness::Ready => Ok(None),
+        Readiness::Waiting(why) | Readiness::Failed(why) => Ok(Some(Off::Unready(why))),
+    }
 }
 
 /// What the API server made of the images of an object in scope, where it made something of them: an admission

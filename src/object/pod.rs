@@ -7,8 +7,12 @@ mod snapshot;
 
 use super::workload::{self, ContainerClass, ContainerRef};
 use super::{text, uid};
+use jiff::Timestamp;
 use serde_json::Value;
 pub use snapshot::{ContainerSnapshot, Difference, Snapshot};
+
+/// The kubelet looks for ended containers every second, and times have a resolution of one (seconds).
+const LOOKED_AGAIN: i64 = 3;
 
 /// What a line about a Pod shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,6 +106,8 @@ pub struct ContainerState<'a> {
     pub restart_policy: &'a str,
     /// Its entry of the status; `None` before the kubelet's first report.
     pub status: Option<&'a Value>,
+    /// Its entry of the spec.
+    entry: &'a Value,
 }
 
 /// The containers of a Pod with their status: init containers first, ephemeral ones left out.
@@ -111,12 +117,11 @@ pub fn container_states(pod: &Value) -> Vec<ContainerState<'_>> {
     let status = |list: &str| workload::items(pod.get("status").unwrap_or(&Value::Null), list);
     let states = workload::containers(spec).into_iter().map(|container| {
         let statuses = if container.list == "containers" { "containerStatuses" } else { "initContainerStatuses" };
+        let entry = workload::items(spec, container.list).get(container.index).unwrap_or(&Value::Null);
         ContainerState {
             spec: container,
-            restart_policy: workload::items(spec, container.list)
-                .get(container.index)
-                .and_then(|one| text(one, "/restartPolicy"))
-                .unwrap_or(policy),
+            entry,
+            restart_policy: text(entry, "/restartPolicy").unwrap_or(policy),
             status: status(statuses).iter().find(|one| text(one, "/name") == Some(container.name)),
         }
     });
@@ -167,11 +172,36 @@ impl<'a> ContainerState<'a> {
         self.terminated().and_then(|end| end.get("exitCode")).and_then(Value::as_i64) == Some(0)
     }
 
+    /// It has a probe of this name (`readinessProbe`).
+    fn has(&self, probe: &str) -> bool {
+        self.entry.get(probe).is_some_and(|probe| !probe.is_null())
+    }
+
+    /// A probe decides when it is ready; otherwise it is from the moment it starts.
+    pub fn probed(&self) -> bool {
+        self.has("readinessProbe") || self.has("startupProbe")
+    }
+
     /// It runs and is ready; a sidecar must have started too (its startup probe has passed).
     pub fn serves(&self) -> bool {
         let flag = |key| self.at(key).and_then(Value::as_bool) == Some(true);
         self.running() && flag("/ready") && (self.spec.class == ContainerClass::Main || flag("/started"))
     }
+}
+
+/// Containers that are Ready only because they have started: without a probe, another one than in the snapshot, and
+/// started so short a time ago that the kubelet has not looked again since.
+pub fn fresh_without_probe<'a>(pod: &'a Value, before: Option<&Snapshot>, now: Timestamp) -> Vec<ContainerState<'a>> {
+    let mut states = container_states(pod);
+    states.retain(|state| {
+        let then = before.and_then(|before| before.containers.get(state.spec.name));
+        let started = state.at("/state/running/startedAt").and_then(Value::as_str);
+        let started = started.and_then(|time| time.parse::<Timestamp>().ok());
+        let fresh = started.is_some_and(|started| now.duration_since(started).as_secs() < LOOKED_AGAIN);
+        let new = then.is_none_or(|then| then.id != state.id());
+        fresh && new && !state.probed() && state.spec.class != ContainerClass::Init
+    });
+    states
 }
 
 /// The state of a Pod in a few words, as a person says it. What only events know (that an image is being pulled,
@@ -216,6 +246,47 @@ pub fn reason(pod: &Value) -> String {
         return "Running".into();
     }
     not_ready(pod, &states)
+}
+
+/// The same, with what the Pod's events (oldest first) know better: what is being pulled, which volume cannot be
+/// mounted, how often a probe has failed and why.
+pub fn reason_with_events(pod: &Value, events: &[Value]) -> String {
+    let reason = reason(pod);
+    let told = |words: &[&str]| {
+        let known = |event: &&Value| text(event, "/reason").is_some_and(|reason| words.contains(&reason));
+        events.iter().rev().find(known)
+    };
+    let message = |event: &Value| text(event, "/message").unwrap_or("").lines().next().unwrap_or("").trim().to_owned();
+    match reason.as_str() {
+        "ContainerCreating" => match told(&["Pulling", "Pulled", "FailedMount", "FailedCreatePodSandBox"]) {
+            Some(event) if text(event, "/reason") == Some("Pulling") => {
+                let image = message(event);
+                // `Pulling image "nginx"`.
+                image.split('"').nth(1).map_or(reason, |image| format!("pulling {image}"))
+            }
+            Some(event) if text(event, "/reason") != Some("Pulled") => {
+                format!("{}: {}", text(event, "/reason").unwrap_or(""), message(event))
+            }
+            _ => reason,
+        },
+        "not ready: readiness probe" | "not ready: startup probe" => match told(&["Unhealthy"]) {
+            Some(event) => {
+                let times = ["/series/count", "/count"].iter().find_map(|at| event.pointer(at)?.as_u64()).unwrap_or(1);
+                let times = if times == 1 { "once".to_owned() } else { format!("{times} times") };
+                // `Readiness probe failed: why`.
+                let why = message(event);
+                let why = why.split_once("probe failed: ").map_or("", |(_, why)| why);
+                let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+                format!("{reason} failed {times}{why}")
+            }
+            None => reason,
+        },
+        unschedulable if unschedulable.starts_with("Unschedulable") => match told(&["TriggeredScaleUp", "Nominated"]) {
+            Some(_) if super::trouble::scaling_up(events) => format!("{reason}; the cluster scales up"),
+            _ => reason,
+        },
+        _ => reason,
+    }
 }
 
 /// Why a Pod has no node: `Unschedulable: Insufficient cpu`.
@@ -304,12 +375,10 @@ fn not_ready(pod: &Value, states: &[ContainerState<'_>]) -> String {
             (_, other) => other.to_owned(),
         };
     };
-    let spec = pod.get("spec").map_or(&[][..], |spec| workload::items(spec, behind.spec.list)).get(behind.spec.index);
-    let has = |probe: &str| spec.is_some_and(|spec| spec.get(probe).is_some_and(|probe| !probe.is_null()));
     let started = behind.status.and_then(|status| status.get("started")).and_then(Value::as_bool);
-    if has("startupProbe") && started != Some(true) {
+    if behind.has("startupProbe") && started != Some(true) {
         "not ready: startup probe".into()
-    } else if has("readinessProbe") {
+    } else if behind.has("readinessProbe") {
         "not ready: readiness probe".into()
     } else {
         "not ready".into()

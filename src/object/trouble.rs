@@ -12,9 +12,11 @@
 
 pub mod patience;
 
+use super::health::wanted_pods;
 use super::pod::{self, ContainerState, Snapshot, condition, container_states};
-use super::workload::{self, ContainerClass};
+use super::workload::{self, ContainerClass, WorkloadKind};
 use super::{text, uid};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
@@ -30,6 +32,8 @@ pub enum Patience {
     ThirdExit,
     /// As long as it lasts this long without a break.
     After(Duration),
+    /// As [`Patience::After`], unless a look at what it complains of confirms it at once.
+    Confirmed(Duration),
 }
 
 /// What kind of trouble it is: the states of one kind are one story, whatever the kubelet calls them in between.
@@ -52,6 +56,8 @@ pub enum Family {
     Ended,
     /// A controller cannot create Pods.
     Create,
+    /// None of these: it takes its time.
+    Slow,
 }
 
 /// One thing that is wrong with a Pod or a controller.
@@ -234,7 +240,7 @@ fn of_container(state: &ContainerState<'_>, before: Option<&Snapshot>, bare: boo
         }
         _ if pulls => Some(make(Family::Pull, reason, message, "the image cannot be pulled", Patience::SecondTime)),
         "CreateContainerConfigError" => {
-            Some(make(Family::Config, reason, message, config_summary(message), Patience::After(CONFIG)))
+            Some(make(Family::Config, reason, message, config_summary(message), Patience::Confirmed(CONFIG)))
         }
         "CreateContainerError" | "RunContainerError" | "PreCreateHookError" | "PreStartHookError" => {
             Some(make(Family::Start, reason, message, "the container cannot be started", Patience::SecondTime))
@@ -316,30 +322,85 @@ fn config_summary(message: &str) -> &'static str {
     }
 }
 
-/// A controller that cannot create Pods (condition ReplicaFailure of Deployments and ReplicaSets: quota,
-/// admission). DaemonSets and StatefulSets tell it by events only.
-pub fn controller_trouble(object: &Value) -> Option<Trouble> {
+/// A controller that cannot create Pods (quota, admission). Deployments and ReplicaSets say so in the condition
+/// ReplicaFailure; DaemonSets and StatefulSets by events only: of them it is suspected while they own fewer Pods
+/// (`have`, terminating ones included) than they want, and [`Family::Create`] is to be checked with
+/// [`refused_creation`].
+pub fn controller_trouble(object: &Value, have: usize) -> Option<Trouble> {
     let number = |pointer: &str| object.pointer(pointer).and_then(Value::as_i64).unwrap_or(0);
     if pod::terminating(object) || number("/status/observedGeneration") < number("/metadata/generation") {
         return None;
     }
+    let kind = WorkloadKind::of_object(object);
+    if let Some(kind) = kind.filter(|kind| matches!(kind, WorkloadKind::StatefulSet | WorkloadKind::DaemonSet)) {
+        return ((have as u64) < wanted_pods(object, kind)).then(|| cannot_create("FailedCreate", ""));
+    }
     let failure = condition(object, "ReplicaFailure").filter(|one| text(one, "/status") == Some("True"))?;
-    let message = text(failure, "/message").unwrap_or("");
-    Some(Trouble {
+    let reason = text(failure, "/reason").unwrap_or("ReplicaFailure");
+    Some(cannot_create(reason, text(failure, "/message").unwrap_or("")))
+}
+
+fn cannot_create(reason: &str, message: &str) -> Trouble {
+    let summary = if message.contains("exceeded quota") {
+        "the quota is used up, no Pod can be created"
+    } else {
+        "the controller cannot create Pods"
+    };
+    Trouble {
         family: Family::Create,
-        reason: text(failure, "/reason").unwrap_or("ReplicaFailure").to_owned(),
+        reason: reason.to_owned(),
         message: message.to_owned(),
         container: None,
         image: None,
-        summary: if message.contains("exceeded quota") {
-            "the quota is used up, no Pod can be created"
-        } else {
-            "the controller cannot create Pods"
-        }
-        .into(),
+        summary: summary.into(),
         times: 1,
         patience: Patience::After(CREATE),
-    })
+    }
+}
+
+/// What a controller's events (oldest first) say of Pods that it could not create since `since`; `None`: nothing,
+/// it is only slow.
+pub fn refused_creation(events: &[Value], since: Timestamp) -> Option<Trouble> {
+    let newest = events.iter().rev().find(|event| text(event, "/reason") == Some("FailedCreate"))?;
+    let fresh = last_seen(newest).is_none_or(|at| at >= since);
+    fresh.then(|| cannot_create("FailedCreate", text(newest, "/message").unwrap_or("")))
+}
+
+/// Whether a Pod's events (oldest first) say that a node is on its way for it: of the last words of the cluster's
+/// autoscalers (cluster-autoscaler: TriggeredScaleUp, NotTriggerScaleUp; Karpenter: Nominated) the newest counts.
+pub fn scaling_up(events: &[Value]) -> bool {
+    let words = events.iter().rev().filter_map(|event| text(event, "/reason"));
+    let mut verdicts = words.filter_map(|reason| match reason {
+        "TriggeredScaleUp" | "Nominated" => Some(true),
+        "NotTriggerScaleUp" => Some(false),
+        _ => None,
+    });
+    verdicts.next() == Some(true)
+}
+
+/// When an event was last seen.
+fn last_seen(event: &Value) -> Option<Timestamp> {
+    let times = ["/series/lastObservedTime", "/lastTimestamp", "/eventTime", "/metadata/creationTimestamp"];
+    times.iter().find_map(|pointer| text(event, pointer)?.parse().ok())
+}
+
+/// A Pod that is not ready for no reason that would end a wait: what is to be told of it when time is up.
+pub fn not_ready(pod: &Value) -> Trouble {
+    let states = container_states(pod);
+    let behind = states.iter().find(|state| match state.spec.class {
+        ContainerClass::Init => !state.succeeded(),
+        _ => !state.serves(),
+    });
+    Trouble {
+        family: Family::Slow,
+        reason: pod::reason(pod),
+        message: String::new(),
+        container: behind.map(|state| state.spec.name.to_owned()),
+        image: behind.and_then(|state| state.spec.image).map(str::to_owned),
+        summary: "the Pod is not ready".into(),
+        times: 1,
+        patience: Patience::ThirdExit,
+    }
 }
 
 #[cfg(test)]

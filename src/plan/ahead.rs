@@ -9,7 +9,7 @@ use crate::object::pod::{active, is_ready};
 use crate::object::reference::uses;
 use crate::object::rollout::{is_on_delete, partition};
 use crate::object::workload::{WorkloadKind, pod_spec};
-use crate::object::{ObjectRef, text};
+use crate::object::{ObjectRef, text, uid};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -95,6 +95,9 @@ pub enum Ahead {
     Gap {
         /// VDUs, or workloads without one, that read it.
         readers: Vec<String>,
+        /// It was immutable: a kubelet keeps the content of such an object for as long as one Pod on its node uses it,
+        /// and gives it to new Pods too (kubernetes/kubernetes#119733, and seen on 1.37).
+        stale: bool,
     },
 }
 
@@ -105,7 +108,8 @@ pub fn of(items: &[Item], live: &Live, around: &Surroundings) -> Vec<Consequence
         let Some(object) = live.get(&item.object) else { continue };
         let mut follows = |what| found.push(Consequence { object: item.object.clone(), what });
         if let Step::Config { replace: Some(_), .. } = item.step {
-            follows(Ahead::Gap { readers: readers(items, live, &item.object) });
+            let stale = object["immutable"] == true;
+            follows(Ahead::Gap { readers: readers(items, live, &item.object), stale });
         }
         if let Some(from) = partition(object).filter(|_| matches!(item.step, Step::RollOut { .. })) {
             let pods = live.pods_of(&item.object);
@@ -178,11 +182,12 @@ pub fn in_several_budgets<'a>(
 
 /// The Pods of an item that are replaced through evictions: those that serve. The others are deleted.
 pub fn evicted<'a>(item: &Item, live: &'a Live) -> Vec<&'a Value> {
-    if !matches!(item.step, Step::ReplacePods { .. } | Step::Respawn { .. }) {
-        return Vec::new();
-    }
-    let listed = |pod: &&Value| item.pods.iter().any(|name| text(pod, "/metadata/name") == Some(name));
-    live.pods_of(&item.object).into_iter().filter(listed).filter(|pod| active(pod) && is_ready(pod)).collect()
+    let goes = |pod: &&Value| match &item.step {
+        Step::ReplacePods { .. } | Step::Respawn { .. } => item.pods.contains(&name_of(pod)),
+        Step::RollOut { strays, .. } => strays.iter().any(|stray| stray == uid(pod)),
+        _ => false,
+    };
+    live.pods_of(&item.object).into_iter().filter(goes).filter(|pod| active(pod) && is_ready(pod)).collect()
 }
 
 /// Who reads a ConfigMap or Secret, among the live objects of the plan and those beside it.
@@ -326,13 +331,12 @@ mod tests {
         let env = json!([{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]);
         let reader = object("Pod", "reader", json!({"containers": [{"name": "c", "env": env}]}));
         let other = object("Pod", "other", json!({"containers": [{"name": "c"}]}));
-        let secret =
-            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "n", "uid": "u"}});
+        let secret = json!({"apiVersion": "v1", "kind": "Secret", "immutable": true, "metadata": {"name": "s", "namespace": "n", "uid": "u"}});
         let live = live(&[reader, other, secret.clone()]);
         let step = Step::Config { keys: Vec::new(), replace: Some("immutable".into()), patch: Vec::new() };
         let object = ObjectRef::of(&secret).expect("a reference");
         let item = Item { object, ..item("Pod", "s", step, &[]) };
         let found: Vec<Ahead> = of(&[item], &live, &Surroundings::default()).into_iter().map(|one| one.what).collect();
-        assert_eq!(found, [Ahead::Gap { readers: vec!["Pod reader".into()] }]);
+        assert_eq!(found, [Ahead::Gap { readers: vec!["Pod reader".into()], stale: true }]);
     }
 }

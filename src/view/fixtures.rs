@@ -277,11 +277,14 @@ pub fn ahead_sheet() -> Sheet {
         ),
         follows(workload(5), Ahead::OnDelete),
         follows(workload(5), Ahead::HeldBack { partition: 2, pods: vec!["db-0".into(), "db-1".into()] }),
-        follows(object("Secret", "secret-data"), Ahead::Gap { readers: vec!["VDU1".into(), "VDU2".into()] }),
+        follows(
+            object("Secret", "secret-data"),
+            Ahead::Gap { readers: vec!["VDU1".into(), "VDU2".into()], stale: true },
+        ),
     ];
     let mut sheet = Sheet { ahead, ..update_sheet() };
     if let Step::Config { replace, .. } = &mut sheet.items[1].step {
-        *replace = Some("the type of a Secret cannot change".into());
+        *replace = Some("immutable".into());
     }
     sheet
 }

@@ -3,7 +3,8 @@
 //! same objects in the same versions as before: no record, no name claim, no stored package, no object of the VNF.
 
 use crate::support::manifests::{config_map, container, env_of, secret, spec, workload, yaml};
-use crate::support::{Cluster, Draft, Namespace, Objects, Run, cluster, eventually, written};
+use crate::support::rbac::{role, rule};
+use crate::support::{Cluster, Draft, Namespace, Objects, Run, cluster};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::Write as _;
@@ -68,15 +69,6 @@ impl File {
     }
 }
 
-/// Fails unless `act` leaves the namespace as it was.
-#[track_caller]
-fn nothing_written(ns: &Namespace, act: impl FnOnce()) {
-    let before = ns.objects();
-    act();
-    let after = ns.objects();
-    assert_eq!(written(&before, &after), [""; 0], "nothing was to be written");
-}
-
 /// A namespace in which [`small`] runs.
 fn installed(cluster: &'static Cluster, purpose: &str) -> Namespace {
     let ns = Namespace::new(cluster, purpose);
@@ -95,28 +87,6 @@ fn update(ns: &Namespace, draft: &Draft, more: &[&str]) -> Run {
 
 const WORKLOADS: [&str; 2] = ["deployments", "replicasets"];
 
-/// All verbs on these resources.
-fn rule(group: &str, resources: &[&str]) -> Value {
-    let verbs = ["get", "list", "watch", "create", "update", "patch", "delete"];
-    json!({"apiGroups": [group], "resources": resources, "verbs": verbs})
-}
-
-/// A user who may do this in the namespace, and nothing else.
-fn role(ns: &Namespace, user: &str, rules: &[Value]) {
-    let group = "rbac.authorization.k8s.io";
-    let version = format!("{group}/v1");
-    let bound = json!({"apiGroup": group, "kind": "Role", "name": user});
-    let subject = json!({"apiGroup": group, "kind": "User", "name": user});
-    ns.create(&yaml(&[
-        json!({"apiVersion": version, "kind": "Role", "metadata": {"name": user}, "rules": rules}),
-        json!({"apiVersion": version, "kind": "RoleBinding", "metadata": {"name": user},
-            "roleRef": bound, "subjects": [subject]}),
-    ]));
-    eventually("the role is in force", Duration::from_secs(10), || {
-        (ns.kubectl(&["auth", "can-i", "list", "configmaps", "--as", user]).code == Some(0)).then_some(())
-    });
-}
-
 /// Runs a plugin with another kubeconfig or environment than the tests' own.
 fn elsewhere(cluster: &Cluster, kubeconfig: &str, args: &[&str]) -> Run {
     let home = tempfile::tempdir().expect("a temporary folder");
@@ -129,7 +99,7 @@ fn elsewhere(cluster: &Cluster, kubeconfig: &str, args: &[&str]) -> Run {
 fn a_package_that_cannot_be_read_is_refused() {
     let Some(cluster) = cluster() else { return };
     let ns = Namespace::new(cluster, "archive");
-    nothing_written(&ns, || {
+    ns.unwritten(|| {
         let text = File::new("notes.csar", "this is no archive\n");
         instantiate(&ns, text.path(), &[]).exits(1).says([text.path(), "not a zip archive"]);
         ns.vnf(&["create", NAME, "--package", text.path()]).exits(1).says([text.path(), "not a zip archive"]);
@@ -162,7 +132,7 @@ fn a_digest_that_does_not_match_is_refused_unless_allowed() {
     let ns = Namespace::new(cluster, "digest");
     let package = small().write();
     package.put("Files/kubernetes/config.yaml", &yaml(&[config_map("config", &[("key", "tampered")])]));
-    nothing_written(&ns, || {
+    ns.unwritten(|| {
         instantiate(&ns, &package.path(), &[]).exits(1).says([
             "Files/kubernetes/config.yaml: SHA-256 is",
             "TOSCA-Metadata/TOSCA.meta:",
@@ -199,7 +169,7 @@ fn a_broken_manifest_is_named_by_file_and_line() {
             &["config.yaml:13: Gadget g", "the cluster does not serve kind Gadget of example.com/v1"],
         ),
     ];
-    nothing_written(&ns, || {
+    ns.unwritten(|| {
         for (text, parts) in &cases {
             let package = small().manifest("config.yaml", text).write();
             instantiate(&ns, &package.path(), &[]).exits(1).says(parts.iter().copied());
@@ -220,7 +190,7 @@ fn a_json_manifest_that_does_not_parse_is_not_passed_over() {
     let config = config_map("config", &[("key", "value")]);
     for text in [format!("{config:#}"), config.to_string()] {
         let package = small().manifest("config.yaml", &text[..text.len() - 1]).write();
-        nothing_written(&ns, || {
+        ns.unwritten(|| {
             instantiate(&ns, &package.path(), &["--dry-run=client"]).exits(1).says(["Files/kubernetes/config.yaml:"]);
         });
     }
@@ -232,7 +202,7 @@ fn what_the_package_does_not_have_is_told_with_what_it_has() {
     let ns = Namespace::new(cluster, "unknown");
     let sample = Draft::sample("before").write();
     let sample = sample.path();
-    nothing_written(&ns, || {
+    ns.unwritten(|| {
         instantiate(&ns, &sample, &["--flavour", "large"]).exits(1).says(["no flavour \"large\"", "it has: simple"]);
         instantiate(&ns, &sample, &["--level", "level_9"]).exits(1).says([
             "no instantiation level \"level_9\"",
@@ -271,7 +241,7 @@ fn instantiate_never_touches_an_object_of_somebody_else() {
     service["metadata"]["labels"] = json!({"app.kubernetes.io/managed-by": "Helm"});
     service["spec"] = json!({"ports": [{"port": 8080}]});
     ns.create(&yaml(&[config_map("config", &[("key", "mine")]), service]));
-    nothing_written(&ns, || {
+    ns.unwritten(|| {
         instantiate(&ns, &small().write().path(), &[]).exits(1).says([
             "ConfigMap config",
             "it exists and is not this instance's",
@@ -308,7 +278,7 @@ fn a_name_is_given_once() {
     assert_eq!(records(&now), [1, 1, 1], "of the loser nothing is left in {:?}", now.names());
 
     ns.vnf(&["create", "other", "--package", &package.path()]).succeeds();
-    nothing_written(&ns, || {
+    ns.unwritten(|| {
         let exists = format!("a VNF instance \"{NAME}\" exists in namespace {}", ns.name);
         run().exits(1).says([&*exists, "kubectl vnf show"]);
         ns.vnf(&["create", NAME, "--package", &package.path()]).exits(1).says([&*exists]);
@@ -326,7 +296,7 @@ fn an_update_that_cannot_be_is_refused_before_the_first_write() {
     let ns = installed(cluster, "refused");
     let request = |value: &Value| File::new("request.json", format!("{value:#}\n"));
     let paths = |paths: Value| request(&json!({"metadata": {"configmap_secret_paths": paths}}));
-    nothing_written(&ns, || {
+    ns.unwritten(|| {
         let other = Draft::of("Other", &[("config.yaml", &yaml(&[config_map("config", &[])]))], &[]);
         update(&ns, &other, &[]).exits(1).says(["is another product", "Company / Small 1.0", "Company / Other 1.0"]);
 
@@ -386,7 +356,7 @@ fn heal_names_what_it_could_heal() {
     let ns = installed(cluster, "heal");
     let pod = ns.objects().pod_of("Deployment/web").name().to_owned();
     let vnfc = format!("VDU1-{pod}");
-    nothing_written(&ns, || {
+    ns.unwritten(|| {
         ns.vnf(&["heal", NAME]).exits(2).says(["--vnfc", "--vdu", "--all", &vnfc, "VDU2-set-"]);
         ns.vnf(&["heal", NAME, "--vnfc", "VDU9-nosuch"]).exits(1).says(["no VNFC VDU9-nosuch", &vnfc]);
         ns.vnf(&["heal", NAME, "--vnfc", &vnfc, "VDU9-nosuch"]).exits(1).says(["no VNFC VDU9-nosuch"]);
@@ -404,7 +374,7 @@ fn update_refuses_workloads_that_are_not_its_own_or_will_not_move() {
     let ns = installed(cluster, "standing");
     let refused = |parts: &[&str]| {
         ns.at_rest();
-        nothing_written(&ns, || {
+        ns.unwritten(|| {
             update(&ns, &changed(), &[]).exits(1).says(parts.iter().copied()).says(["nothing was written"]);
         });
     };
@@ -434,7 +404,7 @@ fn a_missing_right_is_named_before_the_first_write() {
     role(&ns, "no-workloads", &[rule("", &core), rule("coordination.k8s.io", &["leases"])]);
     let package = small().write();
     let of = |user: &str, args: &[&str]| ns.vnf(&[args, &["--as", user]].concat());
-    nothing_written(&ns, || {
+    ns.unwritten(|| {
         update(&ns, &changed(), &["--as", "no-eviction"]).exits(1).says([
             "1 permission is missing",
             &*format!("create pods/eviction in {}", ns.name),
@@ -463,7 +433,7 @@ fn an_instantiate_that_may_not_store_its_package_leaves_nothing() {
     let leases = rule("coordination.k8s.io", &["leases"]);
     let core = rule("", &["pods", "configmaps", "services", "events"]);
     role(&ns, "no-secrets", &[core, rule("apps", &WORKLOADS), leases]);
-    nothing_written(&ns, || {
+    ns.unwritten(|| {
         let run = instantiate(&ns, &small().write().path(), &["--as", "no-secrets"]).exits(1);
         run.says(["not allowed to", &*format!("secrets in namespace {}", ns.name)]);
         let run = ns.vnf(&["create", NAME, "--package", &small().write().path(), "--as", "no-secrets"]).exits(1);
@@ -482,7 +452,7 @@ fn a_refused_instantiate_leaves_nothing_even_without_the_right_to_delete() {
         let verbs = ["get", "list", "watch", "create", "update", "patch"];
         let kept_rule = json!({"apiGroups": [""], "resources": [kept], "verbs": verbs});
         role(&ns, user, &[&others[..], &[kept_rule, rule("", &[free])]].concat());
-        nothing_written(&ns, || {
+        ns.unwritten(|| {
             let run = instantiate(&ns, &package.path(), &["--as", user]).exits(1);
             run.says([&*format!("delete {kept} in {}", ns.name), "nothing was written"]);
         });
@@ -529,7 +499,7 @@ fn a_damaged_or_newer_record_is_an_error_and_list_still_works() {
         ];
         // All commands on two of them, two commands on the others: it is one place that reads a record.
         let commands = if number < 2 { commands } else { &commands[..2] };
-        nothing_written(&ns, || {
+        ns.unwritten(|| {
             for command in commands {
                 let run = ns.vnf(command);
                 // 1 is what `diff` says of differences.
@@ -547,7 +517,7 @@ fn a_damaged_or_newer_record_is_an_error_and_list_still_works() {
     let operation = operation.of_kind("ConfigMap").find(|map| map.is_record("operation")).expect("one operation");
     let file = format!("configmap/{}", operation.name());
     ns.kubectl(&["patch", &file, "--type=merge", "-p", "{\"data\": null}"]).succeeds();
-    nothing_written(&ns, || {
+    ns.unwritten(|| {
         ns.vnf(&["op", "list", NAME]).succeeds().says([operation.name(), "is damaged"]).never_says(["panicked"]);
         let run = ns.vnf(&["op", "show", NAME]);
         assert_ne!(run.code, Some(0), "{run}");
@@ -556,7 +526,7 @@ fn a_damaged_or_newer_record_is_an_error_and_list_still_works() {
     });
 
     ns.kubectl(&["delete", "secrets", "-l", "kubectl-vnf/record=package"]).succeeds();
-    nothing_written(&ns, || {
+    ns.unwritten(|| {
         for command in [&["heal", NAME, "--all", "--yes"][..], &["update", NAME, "--yes", "--package", &package]] {
             ns.vnf(command).exits(1).says(["the package sha256:", &*ns.name, "is damaged"]).never_says(["panicked"]);
         }
@@ -572,7 +542,7 @@ fn op_show_says_that_a_record_is_damaged() {
     let id = operation.record()["id"].as_str().expect("its id").to_owned();
     let file = format!("configmap/{}", operation.name());
     ns.kubectl(&["patch", &file, "--type=merge", "-p", "{\"data\": null}"]).succeeds();
-    nothing_written(&ns, || {
+    ns.unwritten(|| {
         for which in [NAME, &id] {
             ns.vnf(&["op", "show", which]).exits(1).says([operation.name(), "is damaged"]);
         }

@@ -159,6 +159,22 @@ fn another_spelling_of_the_same_configuration_restarts_nobody() {
     assert_eq!(new.get("Secret/s").version(), old.get("Secret/s").version());
 }
 
+#[test]
+fn any_text_can_be_changed() {
+    let Some(cluster) = cluster() else { return };
+    let ns = Namespace::new(cluster, "text");
+    let texts = ["a && b <c> 'd'", "\u{2028}\u{2029}\u{1}\u{8}\u{c}\t\r\n\\ \"é\" \u{1f600}", "plain"];
+    let manifest = |text: &str| yaml(&[config_map("c", &[("k", text)]), secret("s", &[("k", text)])]);
+    let draft = Draft::of("Texts", &[("all.yaml", &manifest("first"))], &[]);
+    ns.vnf(&["instantiate", "texts", "--package", &draft.write().path()]).succeeds();
+    // Each is written, and each is what the next one finds.
+    for text in texts {
+        let draft = draft.clone().manifest("all.yaml", &manifest(text));
+        ns.vnf(&["update", "texts", "--package", &draft.write().path()]).succeeds();
+        assert_eq!(ns.object("configmap/c").text("/data/k"), text);
+    }
+}
+
 /// Asserts that `users` have new Pods, bare ones under their names, and that no other Pod has noticed anything.
 fn assert_moved(old: &Objects, new: &Objects, changed: &[&str], users: &[&str]) {
     let moved: BTreeSet<_> =

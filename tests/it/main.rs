@@ -7,12 +7,14 @@
 #![allow(clippy::print_stderr, reason = "a failing test tells what it saw on stderr")]
 
 mod bad_input;
+mod budgets;
 mod config_only;
 mod drift;
 mod failed;
 mod faults;
 mod heal;
 mod interrupted;
+mod precheck;
 mod record;
 mod replicas;
 mod restart;
@@ -21,4 +23,6 @@ mod secrets;
 mod story;
 mod support;
 mod terminate;
+mod traps;
 mod undo;
+mod workloads;

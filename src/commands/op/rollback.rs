@@ -1,7 +1,7 @@
 //! `op rollback`: an operation that stopped half way is taken back.
 
 use super::super::env::Env;
-use super::super::operate::{Operating, conclude, go_back};
+use super::super::operate::{Operating, conclude, go_back, look_ahead};
 use super::unfinished;
 use crate::cli::args::{Change, DryRun, Global};
 use crate::cli::error::{CliError, Exit};
@@ -53,7 +53,7 @@ pub(crate) async fn run(global: &Global, args: RollbackArgs) -> Result<Exit, Cli
     };
     let items = plan_items(&journal, &contents, &observer, &session.instance().id)?;
     let namespace = revisions.first().map(|revision| revision.namespace.clone()).unwrap_or_default();
-    let sheet = {
+    let mut sheet = {
         let live = observer.live();
         let vdus = forward.source.as_ref().map(|source| Vdus::of(source, &contents)).unwrap_or_default();
         let drift = match (&journal.source, &journal.target) {
@@ -68,6 +68,7 @@ pub(crate) async fn run(global: &Global, args: RollbackArgs) -> Result<Exit, Cli
             ..Sheet::new(verb, session.instance(), env.cluster.context(), &namespace, items)
         }
     };
+    look_ahead(&env, &observer, &mut sheet).await?;
     let to = forward.source.as_ref().map(|source| source.number);
     env.ui.err(&plan_view::rollback(&sheet, to, &env.screen()));
     if args.change.dry_run != DryRun::None {

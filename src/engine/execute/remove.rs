@@ -116,7 +116,7 @@ impl Task<'_> {
             if Instant::now() >= self.work.deadline {
                 let after = self.work.events.elapsed();
                 let waiting = format!("being deleted, held by finalizer {}", finalizers(&found));
-                return Err(self.fail(Cause::Timeout { after, waiting }));
+                return Err(self.fail(Cause::Timeout { after, waiting, evidence: None }));
             }
             if *self.shared.halt.borrow() {
                 return Err(self.fail(Cause::Unfinished("being deleted".into())));

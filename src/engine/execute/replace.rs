@@ -89,6 +89,8 @@ impl Task<'_> {
             self.delete_pod(pod).await?;
         }
         for pod in &serving {
+            // A new Pod that dies at its start must not cost the next old one.
+            self.stay_up().await?;
             self.until(|live| serves_as_before(live, object, count)).await?;
             let Some(reference) = ObjectRef::of(pod) else { continue };
             self.evict(&reference, uid(pod)).await?;
@@ -120,6 +122,7 @@ impl Task<'_> {
     /// Evicts a Pod, waiting for as long as a disruption budget forbids it. The UID is compared by a read first: a
     /// failed precondition would be charged to the budget all the same.
     pub(super) async fn evict(&self, pod: &ObjectRef, id: &str) -> Result<(), Failure> {
+        let mut told = String::new();
         loop {
             let found = self.work.cluster.get_metadata(pod).await.map_err(|error| self.fail(error))?;
             if found.is_none_or(|found| uid(&found) != id || terminating(&found)) {
@@ -128,13 +131,17 @@ impl Task<'_> {
             match self.write(|| self.work.cluster.evict(pod, id, Run::Real)).await {
                 Ok(Eviction::Accepted | Eviction::Gone) => return Ok(()),
                 Ok(Eviction::Blocked(why)) => {
-                    self.tell(EventKind::Waiting(format!("a disruption budget holds Pod {}: {why}", pod.name)));
+                    let waiting = format!("a disruption budget holds Pod {}: {why}", pod.name);
+                    if waiting != told {
+                        told.clone_from(&waiting);
+                        self.tell(EventKind::Waiting(waiting.clone()));
+                    }
                     if Instant::now() >= self.work.deadline {
                         let after = self.work.events.elapsed();
-                        return Err(self.fail(Cause::Timeout { after, waiting: why }));
+                        return Err(self.fail(Cause::Timeout { after, waiting, evidence: None }));
                     }
                     if *self.shared.halt.borrow() {
-                        return Err(self.fail(Cause::Unfinished(why)));
+                        return Err(self.fail(Cause::Unfinished(waiting)));
                     }
                     self.pause(LOOK_AGAIN).await?;
                 }
@@ -155,5 +162,5 @@ pub(super) fn serves_as_before(live: &Live, object: &ObjectRef, before: usize) -
     let wanted = usize::try_from(health::wanted_pods(found, kind)).unwrap_or(usize::MAX);
     let due = before.min(wanted);
     let ready = live.pods_of(object).into_iter().filter(|pod| active(pod) && is_ready(pod)).count();
-    if ready >= due { Look::Done(String::new()) } else { Look::Wait(format!("{ready} of {due} ready")) }
+    if ready >= due { Look::Ready(String::new()) } else { Look::Unready(format!("{ready} of {due} ready")) }
 }

@@ -1,21 +1,29 @@
 //! Waiting: until the live objects are as they should be, and no longer than trouble, time and the user allow.
 
 use super::Task;
+use super::confirm::Verdict;
 use crate::engine::evidence;
 use crate::engine::failure::{Cause, Failure};
-use crate::object::text;
-use crate::object::trouble::Trouble;
+use crate::object::mask::printable_line;
+use crate::object::pod::{self, Snapshot, active, is_ready};
 use crate::object::trouble::patience::Patient;
+use crate::object::trouble::{self, Trouble};
 use crate::object::workload::marker_of_pod;
+use crate::object::{ObjectRef, text, uid};
 use crate::plan::Live;
 use crate::record::Verb;
 use crate::report::event::EventKind;
+use crate::report::evidence::Evidence;
 use serde_json::Value;
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long a state must last to be told.
 const TELL_AFTER: Duration = Duration::from_secs(1);
+/// After this long it is asked whether a Pod's events know more by now; each time twice as long.
+const ASK_AGAIN: Duration = Duration::from_secs(4);
+/// What is waited for while a container proves that it stays.
+const ON_TRIAL: &str = "a container has ended by itself: waiting until it has run for 10 s";
 
 impl Task<'_> {
     /// Sleeps, unless the user asks to stop.
@@ -43,38 +51,77 @@ impl Task<'_> {
         // states that nobody needs to read about.
         let mut reason = String::new();
         let mut tell_at = None;
+        let mut ask_after = ASK_AGAIN;
+        let mut told = String::new();
         loop {
             changes.mark_unchanged();
-            let (waiting, trouble) = {
+            let now = begin.elapsed();
+            let mut wake = None;
+            let (waiting, trouble, behind) = {
                 let live = work.observer.live();
                 match look(&live) {
                     Look::Done(what) => return Ok(what),
                     Look::Fail(why) => return Err(self.fail(Cause::Unproven(why))),
-                    Look::Wait(why) => (why, self.trouble(&live, &mut patient, begin.elapsed())),
+                    Look::Ready(what) => match self.on_trial(&live, &mut patient, now) {
+                        None => return Ok(what),
+                        Some(until) => {
+                            wake = Some(begin + until);
+                            (ON_TRIAL.to_owned(), self.trouble(&live, &mut patient, now), None)
+                        }
+                    },
+                    Look::Wait(why) => (why, self.trouble(&live, &mut patient, now), None),
+                    Look::Unready(why) => {
+                        let behind = self.behind(&live);
+                        let why = match behind.map(pod::reason).filter(|_| object.kind != "Pod") {
+                            Some(reason) => format!("{why}: {reason}"),
+                            None => why,
+                        };
+                        let behind = behind.and_then(ObjectRef::of);
+                        (why, self.trouble(&live, &mut patient, now), behind)
+                    }
                 }
             };
             if let Some((culprit, trouble)) = trouble {
-                let evidence = evidence::collect(work.cluster, &culprit, &trouble, work.mask).await;
-                return Err(self.fail(Cause::Trouble(Box::new(evidence))));
+                match self.verdict(&culprit, trouble).await {
+                    Verdict::Stands(trouble) => return Err(self.troubled(&culprit, &trouble).await),
+                    Verdict::Excused => patient.postpone(uid(&culprit), begin.elapsed()),
+                }
+            }
+            if let Some((culprit, trouble)) = patient.to_confirm()
+                && let Some(pod) = self.confirmed(&culprit).await
+            {
+                return Err(self.troubled(&pod, &trouble).await);
             }
             if waiting != reason {
                 reason.clone_from(&waiting);
                 tell_at = Some(Instant::now() + TELL_AFTER);
+                ask_after = ASK_AGAIN;
             }
-            let patience = patient.next_deadline().map_or(work.deadline, |after| begin + after);
-            let next = [Some(patience), tell_at, Some(work.deadline)].into_iter().flatten().min();
+            let patience = patient.next_deadline().map(|after| begin + after);
+            let next = [patience, tell_at, wake].into_iter().flatten().fold(work.deadline, Instant::min);
             tokio::select! {
                 // The sender lives as long as the observer, which outlives this wait.
                 _ = changes.changed() => {}
-                () = tokio::time::sleep_until(next.unwrap_or(work.deadline)) => {
+                () = tokio::time::sleep_until(next) => {
                     let now = Instant::now();
                     if now >= work.deadline {
                         let after = work.events.elapsed();
-                        return Err(self.fail(Cause::Timeout { after, waiting }));
+                        let evidence = self.unready(&patient).await.map(Box::new);
+                        return Err(self.fail(Cause::Timeout { after, waiting, evidence }));
                     }
                     if tell_at.is_some_and(|at| at <= now) {
-                        tell_at = None;
-                        self.tell(EventKind::Waiting(waiting));
+                        let more = match &behind {
+                            Some(pod) => self.with_events(pod, &waiting).await,
+                            None => None,
+                        };
+                        // Events change without any change of the Pod.
+                        tell_at = behind.is_some().then(|| now + ask_after);
+                        ask_after *= 2;
+                        let waiting = more.unwrap_or(waiting);
+                        if waiting != told {
+                            told.clone_from(&waiting);
+                            self.tell(EventKind::Waiting(waiting));
+                        }
                     }
                 }
                 lost = work.lock.lost() => return Err(self.fail(lost)),
@@ -86,22 +133,67 @@ impl Task<'_> {
         }
     }
 
-    /// The trouble of a Pod of this item, or of its controller, that will not be borne any longer. Pods that are
-    /// about to be replaced do not count.
-    pub(super) fn trouble(&self, live: &Live, patient: &mut Patient, now: Duration) -> Option<(Value, Trouble)> {
-        let object = &self.item.object;
+    /// The Pods that the item makes or restarts: those that are about to be replaced are not among them.
+    fn new_pods<'l>(&self, live: &'l Live) -> impl Iterator<Item = &'l Value> {
         let marker = self.marker_of_new_pods();
-        for pod in live.pods_of(object) {
-            if marker.is_some() && marker_of_pod(pod) != marker {
-                continue;
-            }
-            let before = text(pod, "/metadata/name").and_then(|name| self.work.journal.snapshot.get(name));
-            if let Some(trouble) = patient.observe(pod, before.map(|before| &before.snapshot), now) {
+        let new = move |pod: &&Value| marker.is_none() || marker_of_pod(pod) == marker;
+        live.pods_of(&self.item.object).into_iter().filter(new)
+    }
+
+    /// What is known of a Pod before the operation.
+    fn before(&self, pod: &Value) -> Option<&Snapshot> {
+        let before = text(pod, "/metadata/name").and_then(|name| self.work.journal.snapshot.get(name));
+        before.map(|before| &before.snapshot)
+    }
+
+    /// The trouble of a Pod of this item, or of its controller, that will not be borne any longer.
+    fn trouble(&self, live: &Live, patient: &mut Patient, now: Duration) -> Option<(Value, Trouble)> {
+        let object = &self.item.object;
+        for pod in self.new_pods(live) {
+            if let Some(trouble) = patient.observe(pod, self.before(pod), now) {
                 return Some((pod.clone(), trouble));
             }
         }
         let found = live.get(object).filter(|_| object.kind != "Pod")?;
-        patient.observe_controller(found, now).map(|trouble| (found.clone(), trouble))
+        let have = live.pods_of(object).len();
+        patient.observe_controller(found, have, now).map(|trouble| (found.clone(), trouble))
+    }
+
+    /// The first of the new Pods that is not ready.
+    fn behind<'l>(&self, live: &'l Live) -> Option<&'l Value> {
+        self.new_pods(live).find(|pod| active(pod) && !is_ready(pod))
+    }
+
+    /// Until when the Pods, all ready, are still to be watched.
+    fn on_trial(&self, live: &Live, patient: &mut Patient, now: Duration) -> Option<Duration> {
+        let patched = |pod: &Value| self.patched.get().filter(|patched| patched.uid == uid(pod));
+        let trials = self
+            .new_pods(live)
+            .filter(|pod| active(pod))
+            .filter_map(|pod| patient.on_trial(pod, patched(pod).or(self.before(pod)), now));
+        trials.max()
+    }
+
+    async fn troubled(&self, culprit: &Value, trouble: &Trouble) -> Failure {
+        let evidence = evidence::collect(self.work.cluster, culprit, trouble, self.work.mask).await;
+        self.fail(Cause::Trouble(Box::new(evidence)))
+    }
+
+    /// What the cluster tells of the Pod that was waited for when time was up.
+    async fn unready(&self, patient: &Patient) -> Option<Evidence> {
+        let pod = self.behind(&self.work.observer.live())?.clone();
+        let trouble = patient.standing(uid(&pod)).cloned().unwrap_or_else(|| trouble::not_ready(&pod));
+        Some(evidence::collect(self.work.cluster, &pod, &trouble, self.work.mask).await)
+    }
+
+    /// What is waited for, with what the Pod's events know better than its status; `None`: they add nothing.
+    async fn with_events(&self, pod: &ObjectRef, waiting: &str) -> Option<String> {
+        let found = self.work.observer.live().get(pod)?.clone();
+        let reason = pod::reason(&found);
+        let what = waiting.strip_suffix(&reason)?;
+        let events = self.work.cluster.events(pod, uid(&found)).await.ok()?;
+        let more = pod::reason_with_events(&found, &events);
+        Some(format!("{what}{}", printable_line(&self.work.mask.apply(&more))))
     }
 }
 
@@ -109,8 +201,12 @@ impl Task<'_> {
 pub(super) enum Look {
     /// Done, and in what state.
     Done(String),
+    /// Done and in what state, if all containers stay.
+    Ready(String),
     /// Not yet, and why.
     Wait(String),
+    /// Not yet, and why: Pods are not ready, of which there is more to tell.
+    Unready(String),
     /// Never by waiting, and why.
     Fail(String),
 }

@@ -6,7 +6,7 @@ use crate::engine::session::EngineError;
 use crate::object::quota::{self, Exceeded, Usage};
 use crate::object::{ObjectRef, text};
 use crate::plan::content::{ContentError, Owner, owner};
-use crate::plan::{Item, ItemState, Step};
+use crate::plan::{Item, ItemState, Step, patch};
 use crate::report::checked::Checked;
 use futures::StreamExt as _;
 use futures::stream;
@@ -135,11 +135,11 @@ async fn try_write(
     file: Option<&str>,
 ) -> Result<Tried, EngineError> {
     let object = &item.object;
-    let patch = match &item.step {
+    let operations = match &item.step {
         Step::Config { patch, replace: None, .. }
+        | Step::Mark { patch }
         | Step::RollOut { patch, .. }
-        | Step::ReplacePods { patch, .. }
-        | Step::Mark { patch } => patch.clone(),
+        | Step::ReplacePods { patch, .. } => patch.clone(),
         Step::InPlace { mark, patch, .. } => [patch.clone(), mark.clone()].concat(),
         _ => Vec::new(),
     };
@@ -156,7 +156,7 @@ async fn try_write(
     };
     let large = match (&created, desired) {
         (Some(created), _) => sizes::too_large(created, None),
-        (None, Some(desired)) if !patch.is_empty() => sizes::too_large(desired, Some(&patch)),
+        (None, Some(desired)) if !operations.is_empty() => sizes::too_large(desired, Some(&operations)),
         _ => None,
     };
     if let Some(what) = large {
@@ -165,8 +165,8 @@ async fn try_write(
     }
     let result = match &created {
         Some(created) => question.cluster.create(created, Run::Dry).await,
-        None if patch.is_empty() => return Ok(Tried::Nothing),
-        None => question.cluster.json_patch(object, &patch, Run::Dry).await,
+        None if operations.is_empty() => return Ok(Tried::Nothing),
+        None => question.cluster.json_patch(object, &operations, Run::Dry).await,
     };
     // A Pod that is made again frees what it takes before it takes it.
     let freed = match (replaces, question.observer.live().get(object)) {
@@ -182,6 +182,13 @@ async fn try_write(
             Tried::Accepted(taken)
         }
         Ok(_) => Tried::Accepted(Usage::new()),
+        // A guard of the patch that does not hold is refused without a word of why.
+        Err(error) if created.is_none() && (error.is_not_found() || error.is_invalid()) => {
+            match question.observer.read(question.cluster, object).await? {
+                Some(live) if patch::mismatches(&operations, &live).is_empty() => refused(error),
+                _ => Tried::Problem(Problem::Changed),
+            }
+        }
         Err(error) if made.explains(object, &error) => Tried::NotCheckable(object.clone()),
         Err(error) if error.is_already_exists() && item.step == Step::Create => {
             match question.cluster.get_metadata(object).await? {

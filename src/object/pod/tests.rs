@@ -193,3 +193,47 @@ fn reasons_of_init_containers() {
         assert_eq!(reason(&pod), expected, "{what}");
     }
 }
+
+#[test]
+fn events_know_more() {
+    let creating = pod(json!({"state": {"waiting": {"reason": "ContainerCreating"}}}));
+    let probed = with(
+        pod(json!({"ready": false, "started": true, "state": {"running": {}}})),
+        &[("/spec/containers/0/readinessProbe", json!({"exec": {}}))],
+    );
+    let event = |reason: &str, message: &str| json!({"reason": reason, "message": message, "count": 3});
+    let pulling = event("Pulling", "Pulling image \"celebdor/kuryr-demo\"");
+    for (what, pod, events, expected) in [
+        ("nothing", &creating, vec![], "ContainerCreating"),
+        ("pulling", &creating, vec![pulling.clone()], "pulling celebdor/kuryr-demo"),
+        ("pulled", &creating, vec![pulling, event("Pulled", "Successfully")], "ContainerCreating"),
+        (
+            "no volume",
+            &creating,
+            vec![event("FailedMount", "MountVolume.SetUp failed for volume \"v\" : configmap \"c\" not found\nmore")],
+            "FailedMount: MountVolume.SetUp failed for volume \"v\" : configmap \"c\" not found",
+        ),
+        (
+            "probe",
+            &probed,
+            vec![event("Unhealthy", "Readiness probe failed: no such file")],
+            "not ready: readiness probe failed 3 times: no such file",
+        ),
+        ("probe, nothing known", &probed, vec![], "not ready: readiness probe"),
+        ("running", &running(), vec![event("Unhealthy", "Readiness probe failed")], "Running"),
+    ] {
+        assert_eq!(reason_with_events(pod, &events), expected, "{what}");
+    }
+}
+
+#[test]
+fn fresh_containers_without_a_probe() {
+    let mut one =
+        with(running(), &[("/status/containerStatuses/0/state/running/startedAt", json!("2026-11-22T03:00:05Z"))]);
+    let at = |second: u32| format!("2026-11-22T03:00:{second:02}Z").parse::<Timestamp>().unwrap();
+    let fresh = |pod: &Value, before: Option<&Snapshot>, now| fresh_without_probe(pod, before, now).len();
+    assert_eq!((fresh(&one, None, at(6)), fresh(&one, None, at(9))), (1, 0));
+    assert_eq!(fresh(&one, Some(&Snapshot::of(&one)), at(6)), 0, "it ran before");
+    one["spec"]["containers"][0]["startupProbe"] = json!({});
+    assert_eq!(fresh(&one, None, at(6)), 0);
+}

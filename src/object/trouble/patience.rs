@@ -19,9 +19,10 @@
 //! second try is due within 15 s, a trouble that has stood for 30 s without a break has failed twice whether or
 //! not it was seen.
 
-use super::{Family, Patience, Trouble, controller_trouble, troubles};
-use crate::object::pod::{self, Snapshot, container_states};
-use crate::object::uid;
+use super::{Family, Patience, Trouble, controller_trouble, never_started, troubles};
+use crate::object::pod::{self, ContainerState, Snapshot, container_states};
+use crate::object::workload::ContainerClass;
+use crate::object::{text, uid};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -32,6 +33,12 @@ const SECOND_TRY: Duration = Duration::from_secs(30);
 const PULL_BACK_OFF: Duration = Duration::from_secs(10);
 /// Exits of a new container that make a failure.
 const EXITS: u64 = 3;
+/// How long a container must run whose predecessor has ended by itself, before it is believed to stay. One that ends
+/// sooner did not really run.
+const TRIAL: Duration = Duration::from_secs(10);
+/// Counts of a status that move with every Pod that is made or gets ready.
+const PROGRESS: [&str; 6] =
+    ["replicas", "updatedReplicas", "readyReplicas", "currentNumberScheduled", "updatedNumberScheduled", "numberReady"];
 /// Stands for the whole Pod, or the controller, where a container's name stands otherwise.
 const WHOLE: &str = "";
 
@@ -41,6 +48,8 @@ pub struct Patient {
     crashes_fail: bool,
     /// By (UID of the Pod or controller, container).
     seen: BTreeMap<(String, String), Seen>,
+    /// Containers whose predecessor has ended by itself, by id: when they were first seen to run.
+    trials: BTreeMap<String, Duration>,
 }
 
 /// The story of one container's trouble so far.
@@ -56,12 +65,14 @@ struct Seen {
     backing_off: bool,
     /// What moves when a controller makes progress.
     progress: String,
+    /// Whether it is to be confirmed was asked already.
+    asked: bool,
 }
 
 impl Seen {
     fn new(trouble: Trouble, restarts: u64, now: Duration) -> Self {
         let backing_off = backing_off(&trouble);
-        Self { trouble, restarts, since: now, present: true, backing_off, progress: String::new() }
+        Self { trouble, restarts, since: now, present: true, backing_off, progress: String::new(), asked: false }
     }
 
     fn deadline(&self) -> Option<Duration> {
@@ -69,7 +80,7 @@ impl Seen {
             _ if !self.present => None,
             Patience::Now => Some(self.since),
             Patience::SecondTime => Some(self.since + SECOND_TRY),
-            Patience::After(bound) => Some(self.since + bound),
+            Patience::After(bound) | Patience::Confirmed(bound) => Some(self.since + bound),
             Patience::ThirdExit => None,
         }
     }
@@ -102,7 +113,7 @@ impl Patient {
     /// A new memory. `crashes_fail`: whether a third exit is a failure; at instantiation it is not, containers may
     /// crash until their peers are up.
     pub fn new(crashes_fail: bool) -> Self {
-        Self { crashes_fail, seen: BTreeMap::new() }
+        Self { crashes_fail, seen: BTreeMap::new(), trials: BTreeMap::new() }
     }
 
     /// Takes in the state of a Pod, at every watch event and again when [`Self::next_deadline`] has come. Returns
@@ -136,15 +147,15 @@ impl Patient {
         failure
     }
 
-    /// The same for the controller: a trouble of [`controller_trouble`], whose clock starts again whenever the
-    /// controller has made progress.
-    pub fn observe_controller(&mut self, object: &Value, now: Duration) -> Option<Trouble> {
+    /// The same for the controller of `have` Pods: a trouble of [`controller_trouble`], whose clock starts again
+    /// whenever the controller has made progress.
+    pub fn observe_controller(&mut self, object: &Value, have: usize, now: Duration) -> Option<Trouble> {
         let key = (uid(object).to_owned(), WHOLE.to_owned());
-        let Some(trouble) = controller_trouble(object) else {
+        let Some(trouble) = controller_trouble(object, have) else {
             self.seen.remove(&key);
             return None;
         };
-        let progress: Vec<String> = ["replicas", "updatedReplicas", "readyReplicas"]
+        let progress: Vec<String> = PROGRESS
             .iter()
             .map(|field| object.pointer(&format!("/status/{field}")).unwrap_or(&Value::Null).to_string())
             .collect();
@@ -163,7 +174,38 @@ impl Patient {
         self.seen.retain(|(owner, _), _| owner != uid);
     }
 
-    /// Starts the clocks of a Pod's troubles again: when an event says that the cluster scales up for it.
+    /// A trouble of [`Patience::Confirmed`] that was not asked for before, with the UID of its Pod. Asked for once: it
+    /// goes on as one that must last.
+    pub fn to_confirm(&mut self) -> Option<(String, Trouble)> {
+        let open = |seen: &Seen| seen.present && !seen.asked && matches!(seen.trouble.patience, Patience::Confirmed(_));
+        let ((owner, _), seen) = self.seen.iter_mut().find(|(_, seen)| open(seen))?;
+        seen.asked = true;
+        Some((owner.clone(), seen.trouble.clone()))
+    }
+
+    /// What stands of a Pod or controller now, whether or not its patience is used up.
+    pub fn standing(&self, uid: &str) -> Option<&Trouble> {
+        let of_pod = self.seen.iter().filter(|((owner, _), _)| owner == uid);
+        of_pod.map(|(_, seen)| seen).find(|seen| seen.present).map(|seen| &seen.trouble)
+    }
+
+    /// Until when a Pod that is Ready must go on to run before it is believed; `None`: it is believed.
+    ///
+    /// Without a probe a container is ready the moment it starts, also one that is about to end. One whose
+    /// predecessor in this Pod (`before`: its snapshot) has ended by itself has to run for [`TRIAL`].
+    pub fn on_trial(&mut self, pod: &Value, before: Option<&Snapshot>, now: Duration) -> Option<Duration> {
+        let mut latest = None;
+        for state in container_states(pod) {
+            if state.running() && !state.probed() && crashed(&state, before.filter(|before| before.uid == uid(pod))) {
+                let since = *self.trials.entry(state.id().to_owned()).or_insert(now);
+                latest = latest.max(Some(since + TRIAL));
+            }
+        }
+        latest.filter(|until| *until > now)
+    }
+
+    /// Starts the clocks of a Pod's or controller's troubles again: what would end the wait is about to pass (an
+    /// event says that the cluster scales up for it), or has not happened (no event says that a Pod was refused).
     pub fn postpone(&mut self, uid: &str, now: Duration) {
         for ((owner, _), seen) in &mut self.seen {
             if owner == uid {
@@ -195,11 +237,20 @@ impl Patient {
                     Family::Crash => fresh.trouble.times,
                     _ => seen.trouble.times + u64::from(again),
                 };
-                *seen = Seen { since, trouble: Trouble { times, ..fresh.trouble.clone() }, ..fresh };
+                let asked = seen.asked && seen.trouble.message == fresh.trouble.message;
+                *seen = Seen { since, asked, trouble: Trouble { times, ..fresh.trouble.clone() }, ..fresh };
             }
         }
         seen
     }
+}
+
+/// Whether the container before the one that runs was one of this operation and ended by itself.
+fn crashed(state: &ContainerState<'_>, before: Option<&Snapshot>) -> bool {
+    let Some(last) = state.last_terminated().filter(|last| !never_started(last)) else { return false };
+    let then = before.and_then(|snapshot| snapshot.containers.get(state.spec.name));
+    state.spec.class != ContainerClass::Init
+        && then.is_none_or(|then| Some(then.id.as_str()) != text(last, "/containerID") && then.id != state.id())
 }
 
 /// Whether a state only waits for the next try.

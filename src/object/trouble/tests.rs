@@ -53,7 +53,7 @@ fn waiting_states() {
         ("RunContainerError", Some(("the container cannot be started", Patience::SecondTime))),
         (
             "CreateContainerConfigError",
-            Some(("the container's configuration is refused", Patience::After(Duration::from_secs(15)))),
+            Some(("the container's configuration is refused", Patience::Confirmed(Duration::from_secs(15)))),
         ),
     ] {
         let found = one(&waiting(reason), None);
@@ -220,10 +220,53 @@ fn controllers_that_cannot_create() {
     let mut object = json!({"kind": "ReplicaSet", "metadata": {"uid": "rs", "generation": 2}, "status": {"observedGeneration": 2,
         "conditions": [{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate",
             "message": "pods \"x\" is forbidden: exceeded quota: q, requested: pods=1"}]}});
-    let trouble = controller_trouble(&object).unwrap();
+    let trouble = controller_trouble(&object, 1).unwrap();
     assert_eq!(trouble.summary, "the quota is used up, no Pod can be created");
     assert_eq!((trouble.reason.as_str(), trouble.patience), ("FailedCreate", Patience::After(CREATE)));
     object["metadata"]["generation"] = json!(3);
-    assert_eq!(controller_trouble(&object), None, "of the former spec");
-    assert_eq!(controller_trouble(&json!({"status": {}})), None);
+    assert_eq!(controller_trouble(&object, 1), None, "of the former spec");
+    assert_eq!(controller_trouble(&json!({"status": {}}), 1), None);
+}
+
+#[test]
+fn controllers_that_tell_by_events_only() {
+    let set = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "s", "generation": 1}, "spec": {"replicas": 2},
+        "status": {"observedGeneration": 1}});
+    assert_eq!(controller_trouble(&set, 2), None);
+    let suspicion = controller_trouble(&set, 1).unwrap();
+    assert_eq!((suspicion.family, suspicion.message.as_str()), (Family::Create, ""));
+    let daemons = json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "d"}, "status": {"desiredNumberScheduled": 1}});
+    assert_eq!((controller_trouble(&daemons, 1), controller_trouble(&daemons, 0).is_some()), (None, true));
+
+    let refused = json!({"reason": "FailedCreate", "message": "create Pod s-1 failed: exceeded quota: q",
+        "lastTimestamp": "2026-11-22T03:00:10Z"});
+    let created = json!({"reason": "SuccessfulCreate", "lastTimestamp": "2026-11-22T03:00:20Z"});
+    let at = |second: u32| format!("2026-11-22T03:00:{second:02}Z").parse::<Timestamp>().unwrap();
+    let events = [refused, created];
+    let trouble = refused_creation(&events, at(5)).unwrap();
+    assert_eq!(trouble.summary, "the quota is used up, no Pod can be created");
+    assert_eq!(refused_creation(&events, at(15)), None, "long ago");
+    assert_eq!(refused_creation(&events[1..], at(5)), None, "only slow");
+}
+
+#[test]
+fn autoscalers_have_the_last_word() {
+    let events = |words: &[&str]| words.iter().map(|reason| json!({"reason": reason})).collect::<Vec<_>>();
+    for (words, expected) in [
+        (&["FailedScheduling"][..], false),
+        (&["FailedScheduling", "TriggeredScaleUp", "FailedScheduling"], true),
+        (&["FailedScheduling", "Nominated"], true),
+        (&["TriggeredScaleUp", "NotTriggerScaleUp", "FailedScheduling"], false),
+        (&["NotTriggerScaleUp", "TriggeredScaleUp"], true),
+    ] {
+        assert_eq!(scaling_up(&events(words)), expected, "{words:?}");
+    }
+}
+
+#[test]
+fn what_is_told_of_a_pod_when_time_is_up() {
+    let mut slow = pod(json!({"containerID": "n", "ready": false, "started": true, "state": {"running": {}}}));
+    slow["spec"]["containers"][0]["readinessProbe"] = json!({"httpGet": {}});
+    let trouble = not_ready(&slow);
+    assert_eq!((trouble.reason.as_str(), trouble.container.as_deref()), ("not ready: readiness probe", Some("c")));
 }

@@ -24,13 +24,21 @@ pub fn labelled(page: &mut Page<'_>, indent: usize, sheet: &Sheet, item: &Item) 
     }
 }
 
-/// Who waits for a ConfigMap or Secret that is gone for a moment; empty: nobody reads it.
+/// Who waits for a ConfigMap or Secret that is gone for a moment, and who may not see the new one; empty: nobody
+/// reads it.
 pub fn gap(sheet: &Sheet, object: &ObjectRef) -> String {
-    let readers = sheet.ahead.iter().find_map(|entry| match &entry.what {
-        Ahead::Gap { readers } if entry.object == *object && !readers.is_empty() => Some(readers.join(", ")),
+    let found = sheet.ahead.iter().find_map(|entry| match &entry.what {
+        Ahead::Gap { readers, stale } if entry.object == *object && !readers.is_empty() => Some((readers, *stale)),
         _ => None,
     });
-    readers.map(|readers| format!(": Pods of {readers} that start in between wait for it")).unwrap_or_default()
+    let Some((readers, stale)) = found else { return String::new() };
+    let old = if stale {
+        "; and a node gives its OLD content to new Pods until all Pods on it that read it have left \
+         (kubernetes#119733): another name in the package avoids that"
+    } else {
+        ""
+    };
+    format!(": Pods of {} that start in between wait for it{old}", readers.join(", "))
 }
 
 fn texts(sheet: &Sheet, object: &ObjectRef) -> Vec<String> {

@@ -45,7 +45,8 @@ impl Cluster {
         self.command("kubectl")
     }
 
-    fn command(&self, program: &str) -> Command {
+    /// Any program, with the cluster's kubeconfig.
+    pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.env("PATH", &self.path).env("KUBECONFIG", &self.kubeconfig).current_dir(env!("CARGO_MANIFEST_DIR"));
         command

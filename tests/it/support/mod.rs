@@ -4,14 +4,18 @@
 #![allow(unused_imports, dead_code, reason = "each test file takes what it needs")]
 
 mod cluster;
+pub mod driven;
 pub mod manifests;
 mod namespace;
 mod objects;
 mod package;
 mod point;
 mod proxy;
+pub mod rbac;
 mod run;
 pub mod sample;
+mod started;
+mod terminal;
 mod wait;
 mod watch;
 
@@ -22,5 +26,7 @@ pub use package::{Draft, Package, sample_request};
 pub use point::Point;
 pub use proxy::{Fault, Proxy, Traffic};
 pub use run::Run;
+pub use started::Started;
+pub use terminal::Terminal;
 pub use wait::eventually;
 pub use watch::{Seen, Watch};

@@ -1,7 +1,7 @@
 //! A namespace that lives as long as its test.
 
 use super::cluster::Cluster;
-use super::objects::{KINDS, Object, Objects};
+use super::objects::{KINDS, Object, Objects, written};
 use super::run::{Run, line};
 use super::wait::eventually;
 use std::process::{Child, Command, Stdio};
@@ -55,6 +55,20 @@ impl Namespace {
         let mut command = self.vnf_command(args);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         command.spawn().unwrap_or_else(|error| panic!("{}: {error}", line(&command)))
+    }
+
+    /// Any program with the test cluster's environment, not started yet.
+    pub fn command(&self, program: &str) -> Command {
+        self.cluster.command(program)
+    }
+
+    /// Fails unless `act` leaves the namespace as it was.
+    #[track_caller]
+    pub fn unwritten(&self, act: impl FnOnce()) {
+        let before = self.objects();
+        act();
+        let after = self.objects();
+        assert_eq!(written(&before, &after), [""; 0], "nothing was to be written");
     }
 
     /// Runs kubectl in this namespace.

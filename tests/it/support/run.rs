@@ -61,6 +61,11 @@ impl Run {
         Self { line, code: status.code(), stdout: read(&mut out), stderr: read(&mut err), took: begin.elapsed() }
     }
 
+    /// Of a program that was followed while it ran.
+    pub fn ended(line: String, code: Option<i32>, stdout: String, stderr: String, took: Duration) -> Self {
+        Self { line, code, stdout, stderr, took }
+    }
+
     /// Fails the test unless the run ended with `code`.
     #[track_caller]
     pub fn exits(self, code: i32) -> Self {

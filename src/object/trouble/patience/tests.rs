@@ -186,11 +186,53 @@ fn a_controller_that_makes_progress_is_borne() {
             "conditions": [{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate"}]}})
     };
     let mut patient = Patient::new(true);
-    assert_eq!(patient.observe_controller(&object(0), seconds(0)), None);
-    assert_eq!(patient.observe_controller(&object(1), seconds(14)), None);
-    assert_eq!(patient.observe_controller(&object(1), seconds(20)), None);
+    assert_eq!(patient.observe_controller(&object(0), 1, seconds(0)), None);
+    assert_eq!(patient.observe_controller(&object(1), 1, seconds(14)), None);
+    assert_eq!(patient.observe_controller(&object(1), 1, seconds(20)), None);
     assert_eq!(patient.next_deadline(), Some(seconds(29)));
-    assert_eq!(patient.observe_controller(&object(1), seconds(29)).unwrap().reason, "FailedCreate");
-    assert_eq!(patient.observe_controller(&json!({"metadata": {"uid": "d"}}), seconds(30)), None);
+    assert_eq!(patient.observe_controller(&object(1), 1, seconds(29)).unwrap().reason, "FailedCreate");
+    assert_eq!(patient.observe_controller(&json!({"metadata": {"uid": "d"}}), 1, seconds(30)), None);
     assert_eq!(patient.next_deadline(), None);
+}
+
+#[test]
+fn what_can_be_confirmed_is_asked_for_once() {
+    let mut patient = Patient::new(true);
+    assert_eq!(patient.to_confirm(), None);
+    assert_eq!(patient.observe(&waiting("CreateContainerConfigError"), None, seconds(0)), None);
+    let (uid, trouble) = patient.to_confirm().unwrap();
+    assert_eq!((uid.as_str(), trouble.reason.as_str()), ("u1", "CreateContainerConfigError"));
+    assert_eq!(patient.observe(&waiting("CreateContainerConfigError"), None, seconds(3)), None);
+    assert_eq!(patient.to_confirm(), None);
+    assert_eq!(patient.standing("u1").map(|trouble| trouble.reason.as_str()), Some("CreateContainerConfigError"));
+    assert!(patient.observe(&waiting("CreateContainerConfigError"), None, seconds(15)).is_some());
+}
+
+#[test]
+fn a_container_whose_predecessor_ended_must_stay_for_a_while() {
+    let again = |last: &str, reason: &str| {
+        let mut pod = running(1);
+        pod["status"]["containerStatuses"][0]["lastState"] =
+            json!({"terminated": {"containerID": last, "exitCode": 1, "reason": reason}});
+        pod
+    };
+    let old = in_place();
+    let probed = {
+        let mut pod = again("first", "Error");
+        pod["spec"]["containers"][0]["readinessProbe"] = json!({});
+        pod
+    };
+    for (what, pod, before, expected) in [
+        ("never ended", running(0), None, None),
+        ("ended once", again("first", "Error"), None, Some(seconds(15))),
+        ("only the old one ended, for the update", again("old", "Completed"), Some(&old), None),
+        ("the new one ended", again("first", "Error"), Some(&old), Some(seconds(15))),
+        ("could not be started at first", again("first", "StartError"), None, None),
+        ("a probe knows better", probed, None, None),
+    ] {
+        let mut patient = Patient::new(true);
+        assert_eq!(patient.on_trial(&pod, before, seconds(5)), expected, "{what}");
+        assert_eq!(patient.on_trial(&pod, before, seconds(14)), expected, "{what}, later");
+        assert_eq!(patient.on_trial(&pod, before, seconds(15)), None, "{what}, in the end");
+    }
 }
