@@ -453,16 +453,19 @@ pub(super) async fn finish(
     let former = session.instance().vnf_instance_name.clone();
     let before: BTreeSet<String> = session.instance().packages().into_iter().map(ToOwned::to_owned).collect();
     let ended = operation.operation.clone();
-    update_record(session, |instance| match state {
+    let told = update_record(session, |instance| match state {
         OperationState::Completed => instance.conclude(&ended, journal, revision.as_ref()),
         OperationState::RolledBack => instance.roll_back(&ended),
         _ => instance.follow(&ended),
-    })
-    .await?;
-    let name = session.instance().vnf_instance_name.clone();
-    if state.is_final() {
-        tidy(session, &before).await;
+    });
+    let mut notes = proof.held;
+    match told.await {
+        Ok(()) if state.is_final() => tidy(session, &before).await,
+        Ok(()) => {}
+        // The operation has ended all the same, and says so.
+        Err(error) => notes.push(format!("the record is written by the next command, for now {error}")),
     }
+    let name = session.instance().vnf_instance_name.clone();
     let deferred = match session.instance().current().map(|current| deferred(current, means.contents)) {
         Some(Ok(deferred)) => deferred,
         _ => Vec::new(),
@@ -485,7 +488,7 @@ pub(super) async fn finish(
         standing,
         deleted: journal.scope.delete.clone(),
         ways: (state == OperationState::FailedTemp).then(|| ways(&operation, means.contents, means.observer)),
-        notes: proof.held,
+        notes,
     })
 }
 
@@ -560,14 +563,19 @@ async fn end(
 }
 
 /// Changes the record under its resourceVersion. Under the lock only somebody editing by hand can be faster: read
-/// again, and change that.
+/// again, and change that. Of an answer that did not come, a second try shows what became of it.
 async fn update_record(session: &mut Session, change: impl Fn(&mut Instance)) -> Result<(), EngineError> {
+    let mut unheard = None;
     for _ in 0..3 {
         change(&mut session.stored.instance);
         match session.store.save(&mut session.stored).await {
             Err(StoreError::Conflict { .. }) => session.stored = session.store.reread(&session.stored).await?,
+            Err(StoreError::Cluster(error)) if error.is_transient() => unheard = Some(error),
             other => return Ok(other?),
         }
+    }
+    if let Some(error) = unheard {
+        return Err(error.into());
     }
     let name = session.instance().vnf_instance_name.clone();
     Err(StoreError::Conflict { name }.into())

@@ -163,6 +163,7 @@ mod tests {
             id: "id".into(),
             context: String::new(),
             namespace: "n".into(),
+            revisions: None,
             package_before: None,
             package_after: None,
             flavour: None,
