@@ -197,8 +197,8 @@ fn images_that_admission_rewrites_are_no_drift() {
     assert_eq!(ns.objects().image("Deployment/web"), "docker.io/library/nginx");
     ns.vnf(&["update", "rewritten"]).succeeds().says(["unchanged"]);
     ns.vnf(&["update", "rewritten", "--package", &of("nginx").write().path()]).succeeds().says(["unchanged"]);
-    let update = ["update", "rewritten", "--package", &of("tomcat").write().path(), "--yes"];
-    ns.vnf(&update).succeeds().never_says(["drift"]);
+    let package = of("tomcat").write();
+    ns.vnf(&["update", "rewritten", "--package", &package.path(), "--yes"]).succeeds().never_says(["drift"]);
     assert_eq!(ns.at_rest().image("Deployment/web"), "docker.io/library/tomcat");
     ns.vnf(&["update", "rewritten"]).succeeds().says(["unchanged"]);
     // What somebody sets by hand is drift all the same.
