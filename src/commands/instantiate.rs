@@ -92,6 +92,10 @@ pub(crate) async fn run(global: &Global, args: InstantiateArgs) -> Result<Exit, 
         // Nothing began after all. What went wrong is the news, not that this may fail too.
         let _ = super::delete::remove(&env, &session).await;
     }
+    if is_new && result.is_err() && !session.stored.exists() {
+        // Whatever was in the way: that somebody else has taken the name meanwhile comes before it.
+        env.store.require_free(&args.name).await?;
+    }
     result
 }
 

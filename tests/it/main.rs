@@ -9,7 +9,10 @@
 mod bad_input;
 mod budgets;
 mod config_only;
+mod contended;
+mod damaged;
 mod drift;
+mod edits;
 mod failed;
 mod faults;
 mod heal;

@@ -119,7 +119,7 @@ impl Task<'_> {
     pub(super) async fn gone_unwatched(&self) -> Result<(), Failure> {
         let object = &self.item.object;
         loop {
-            let found = self.work.observer.read(self.work.cluster, object).await.map_err(|error| self.fail(error))?;
+            let found = self.read(|| self.work.observer.read(self.work.cluster, object)).await?;
             let Some(found) = found.filter(terminating) else { return Ok(()) };
             if Instant::now() >= self.work.deadline {
                 let after = self.work.events.elapsed();

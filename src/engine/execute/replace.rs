@@ -142,7 +142,7 @@ impl Task<'_> {
     pub(super) async fn evict(&self, pod: &ObjectRef, id: &str) -> Result<(), Failure> {
         let mut told = String::new();
         loop {
-            let found = self.work.cluster.get_metadata(pod).await.map_err(|error| self.fail(error))?;
+            let found = self.read(|| self.work.cluster.get_metadata(pod)).await?;
             if found.is_none_or(|found| uid(&found) != id || terminating(&found)) {
                 return Ok(());
             }
