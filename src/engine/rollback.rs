@@ -4,10 +4,10 @@
 //! still start with the new one, so only the decision made after that is fixed in the operation. A rollback that dies
 //! before it begins from the live objects again; one that dies after it goes on with what was fixed.
 
+use super::carry::{Ending, Means, finish};
 use super::failure::{Cause, Failure};
 use super::lock::Lock;
 use super::observe::Observer;
-use super::operation::{Ending, Means, finish};
 use super::session::{EngineError, Session, snapshot};
 use super::verify::Proof;
 use crate::cluster::store::StoredOperation;
