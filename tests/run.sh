@@ -84,6 +84,8 @@ cluster_suites() {
   if [ $# = 0 ]; then
     suite rbac tests/rbac.sh
     suite krew krew/test.sh
+    # At the very end: it is the only one that does harm to a cluster, though to one of its own.
+    if [ -n "$CLUSTER" ]; then suite restart tests/apiserver-restart.sh; fi
   fi
 }
 

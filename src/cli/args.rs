@@ -60,7 +60,9 @@ pub enum Op {
 #[expect(missing_docs, reason = "as for `Command`")]
 pub enum PackageCommand {
     Inspect(commands::package::InspectArgs),
-    Validate(commands::package::ValidateArgs),
+    Validate(commands::package::validate::ValidateArgs),
+    Build(commands::package::make::BuildArgs),
+    Init(commands::package::make::InitArgs),
 }
 
 /// kubectl's own flags: which cluster, as whom.

@@ -58,7 +58,9 @@ async fn dispatch(cli: Cli) -> u8 {
         Command::Op(Op::Rollback(args)) => commands::op::rollback::run(&global, args).await,
         Command::Op(Op::Fail(args)) => commands::op::fail::run(&global, args).await,
         Command::Package(PackageCommand::Inspect(args)) => commands::package::inspect(&global, &args),
-        Command::Package(PackageCommand::Validate(args)) => Ok(commands::package::validate(&global, &args)),
+        Command::Package(PackageCommand::Validate(args)) => commands::package::validate::run(&global, &args),
+        Command::Package(PackageCommand::Build(args)) => commands::package::make::build(&global, &args),
+        Command::Package(PackageCommand::Init(args)) => commands::package::make::init(&global, &args),
         Command::Version(args) => commands::version::run(&global, args).await,
     };
     match result {

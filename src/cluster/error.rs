@@ -201,14 +201,22 @@ impl ClusterError {
         matches!(self, Self::Refused { .. } | Self::Unreachable { .. } | Self::Credentials { .. } | Self::Held { .. })
     }
 
+    /// There was no answer: the server is restarting or the network is gone.
+    pub fn is_outage(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused { .. }
+                | Self::Unreachable { .. }
+                | Self::Broken { .. }
+                | Self::Timeout { .. }
+                | Self::Held { .. }
+        )
+    }
+
     /// Likely to pass by itself: the network, a busy or restarting server. Not: a budget that blocks an eviction.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Refused { .. }
-            | Self::Unreachable { .. }
-            | Self::Broken { .. }
-            | Self::Timeout { .. }
-            | Self::Held { .. } => true,
+            _ if self.is_outage() => true,
             Self::Api { status, .. } => {
                 matches!(status.code, 500 | 502 | 503 | 504)
                     || (status.code == 429 && status.cause("DisruptionBudget").is_none())

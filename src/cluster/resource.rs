@@ -5,9 +5,10 @@
 
 use super::{Cluster, ClusterError, request::Ask};
 use crate::object::{ObjectRef, text};
+use futures::future::join_all;
 use http::Method;
 use serde_json::Value;
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 /// How a kind is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +99,17 @@ fn discovered(list: &Value, kind: &str) -> Option<Resource> {
     })
 }
 
+/// The kinds of an `APIResourceList` that can be listed and deleted.
+fn deletable(list: &Value) -> impl Iterator<Item = String> {
+    let resources = list.get("resources").and_then(Value::as_array);
+    resources.into_iter().flatten().filter_map(|resource| {
+        let can = |verb: &str| resource["verbs"].as_array().is_some_and(|verbs| verbs.iter().any(|v| v == verb));
+        let kind = text(resource, "/kind").filter(|kind| *kind != "Event")?;
+        let whole = !text(resource, "/name")?.contains('/');
+        (whole && can("list") && can("delete")).then(|| kind.to_owned())
+    })
+}
+
 impl Cluster {
     /// How a kind is served. Asks the server only for kinds outside of Kubernetes' own, once per group and version.
     ///
@@ -121,6 +133,42 @@ impl Cluster {
             }
         }
         known.get(api_version).and_then(|list| discovered(list, kind)).ok_or_else(not_served)
+    }
+
+    /// All kinds whose objects can be listed and deleted, each in the version that its group prefers, and why some
+    /// groups could not be asked. Events aside, which nobody deletes.
+    ///
+    /// # Errors
+    /// The cluster does not say which groups it serves.
+    pub async fn deletable_kinds(&self) -> Result<(Vec<(String, String)>, Vec<ClusterError>), ClusterError> {
+        let groups = self.ask(Ask::new(Method::GET, "/apis".into(), "discover", "the API groups")).await?;
+        let groups = groups["groups"].as_array().cloned().unwrap_or_default();
+        let mut versions = vec!["v1".to_owned()];
+        for group in &groups {
+            let preferred = text(group, "/preferredVersion/groupVersion");
+            let all = group["versions"].as_array().into_iter().flatten().filter_map(|v| text(v, "/groupVersion"));
+            versions.extend(preferred.into_iter().chain(all.filter(|v| Some(*v) != preferred)).map(ToOwned::to_owned));
+        }
+        let lists = join_all(versions.iter().map(|version| async move {
+            let what = format!("the kinds of {version}");
+            self.ask(Ask::new(Method::GET, group_path(version), "discover", &what)).await
+        }));
+        let (mut kinds, mut unknown, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
+        for (version, list) in versions.iter().zip(lists.await) {
+            match list {
+                Ok(list) => {
+                    let group = version.split_once('/').map_or("", |(group, _)| group).to_owned();
+                    kinds.extend(
+                        deletable(&list)
+                            .filter(|kind| seen.insert((group.clone(), kind.clone())))
+                            .map(|kind| (version.clone(), kind)),
+                    );
+                    self.inner.discovered.lock().await.insert(version.clone(), list);
+                }
+                Err(error) => unknown.push(error),
+            }
+        }
+        Ok((kinds, unknown))
     }
 
     /// Forgets what was learnt about kinds, so that those of a CRD created since are found.
@@ -226,6 +274,12 @@ mod tests {
         let verbs = Some(vec!["get".into(), "list".into()]);
         assert_eq!(discovered(&list, "Widget"), Some(Resource { plural: "widgets".into(), namespaced: true, verbs }));
         assert_eq!(discovered(&list, "Gadget"), None);
+        assert_eq!(deletable(&list).count(), 0);
+        let list = json!({"resources": [
+            {"name": "widgets", "kind": "Widget", "verbs": ["delete", "get", "list"]},
+            {"name": "widgets/status", "kind": "Widget", "verbs": ["delete", "get", "list"]},
+            {"name": "events", "kind": "Event", "verbs": ["delete", "list"]}]});
+        assert_eq!(deletable(&list).collect::<Vec<_>>(), ["Widget"]);
     }
 
     #[test]

@@ -5,8 +5,10 @@
 
 mod operations;
 mod packages;
+mod traces;
 
 pub use operations::StoredOperation;
+pub use traces::Traces;
 
 use super::verbs::{DeleteHow, Propagation, Run};
 use super::{Cluster, ClusterError};
@@ -248,10 +250,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::NameTaken`]; nothing is left behind then.
     pub async fn create(&self, instance: Instance) -> Result<Stored, StoreError> {
-        if self.by_name(&instance.vnf_instance_name).await?.is_some() {
-            return Err(self.taken(&instance.vnf_instance_name));
-        }
-        self.remove_unclaimed(&instance.vnf_instance_name).await?;
+        self.require_free(&instance.vnf_instance_name).await?;
         let wanted = instance.to_config_map(&self.namespace, None);
         let object = match self.create_once(&wanted).await {
             Ok(object) => object,
@@ -267,20 +266,34 @@ impl Store {
             self.delete_object(&stored.object).await?;
             return Err(error);
         }
+        self.remove_abandoned(&stored).await?;
         Ok(stored)
     }
 
-    /// Removes records of this name that nobody has claimed it for and nothing was ever done with: a process died
-    /// between the two.
-    async fn remove_unclaimed(&self, name: &str) -> Result<(), StoreError> {
-        let state = InstantiationState::NotInstantiated.to_string();
-        let begun = |record: &Value| {
-            annotation(record, column::STATE) != state || !annotation(record, column::OPERATION).is_empty()
-        };
-        let records = self.records().await?;
-        let unclaimed = records.iter().filter(|record| annotation(record, column::NAME) == name && !begun(record));
-        try_join_all(unclaimed.map(|record| self.delete_object(record))).await?;
+    /// Removes records of the same name that never came to more than that: whoever made them was killed before it
+    /// could claim the name, which is ours.
+    async fn remove_abandoned(&self, stored: &Stored) -> Result<(), StoreError> {
+        let selector =
+            format!("{RECORD}=instance,{}={}", names::CLAIM, names::claim(&stored.instance.vnf_instance_name));
+        let listing = self.cluster.list_metadata("v1", "ConfigMap", Some(&self.namespace), &selector).await;
+        let not_instantiated = InstantiationState::NotInstantiated.to_string();
+        let abandoned = listing.map_err(StoreError::needed(READ))?.items.into_iter().filter(|record| {
+            uid(record) != uid(&stored.object)
+                && annotation(record, column::STATE) == not_instantiated
+                && annotation(record, column::OPERATION).is_empty()
+        });
+        for record in abandoned {
+            self.delete_object(&record).await?;
+        }
         Ok(())
+    }
+
+    /// Refuses a name that an instance has.
+    ///
+    /// # Errors
+    /// [`StoreError::NameTaken`].
+    pub async fn require_free(&self, name: &str) -> Result<(), StoreError> {
+        if self.by_name(name).await?.is_some() { Err(self.taken(name)) } else { Ok(()) }
     }
 
     /// Creates an object whose name was made at random: one that is there already is ours, made by a try whose answer

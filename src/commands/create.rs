@@ -1,7 +1,7 @@
 //! `create`: a record, and nothing else yet.
 
 use super::env::{Env, new_id};
-use super::request::{open_package, package_id, package_notes, tell_notes};
+use super::request::{PackageFlags, open_package, package_id, package_notes, tell_notes};
 use crate::cli::args::Global;
 use crate::cli::error::{CliError, Exit};
 use crate::cluster::store::Stored;
@@ -19,13 +19,13 @@ pub struct CreateArgs {
     /// The package: a CSAR file, or a directory with the same tree
     #[arg(long, value_name = "PATH")]
     pub package: String,
-    /// Use the package although files do not match their digests
-    #[arg(long)]
-    pub allow_hash_mismatch: bool,
+    /// Which packages are taken.
+    #[command(flatten)]
+    pub trust: PackageFlags,
 }
 
 pub(crate) async fn run(global: &Global, args: CreateArgs) -> Result<Exit, CliError> {
-    let package = open_package(&args.package, args.allow_hash_mismatch)?;
+    let package = open_package(&args.package, &args.trust)?;
     let env = Env::connect(global).await?;
     tell_notes(&env, &package_notes(&package));
     let stored = create(&env, &args.name, &package).await?;

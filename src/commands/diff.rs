@@ -1,6 +1,7 @@
 //! `diff`: what an update would change, with values; Secret values never.
 
 use super::env::Env;
+use super::request::PackageFlags;
 use super::update::{Asked, Prepared};
 use crate::cli::args::Global;
 use crate::cli::error::{CliError, Exit};
@@ -29,13 +30,13 @@ pub struct DiffArgs {
     /// Request file, as for `update`
     #[arg(short = 'f', long, value_name = "FILE")]
     pub request: Option<String>,
-    /// Use the package although files do not match their digests
-    #[arg(long)]
-    pub allow_hash_mismatch: bool,
+    /// Which packages are taken.
+    #[command(flatten)]
+    pub trust: PackageFlags,
 }
 
 pub(crate) async fn run(global: &Global, args: DiffArgs) -> Result<Exit, CliError> {
-    let asked = Asked::read(args.package.as_deref(), args.request.as_deref(), None, args.allow_hash_mismatch)?;
+    let asked = Asked::read(args.package.as_deref(), args.request.as_deref(), None, &args.trust)?;
     let env = Env::connect(global).await?;
     let session = Session::open(&env.cluster, &env.store, &args.name).await?;
     let prepared = Prepared::new(&session, asked).await?;

@@ -3,7 +3,7 @@
 use super::create::check_name;
 use super::env::{Env, new_id};
 use super::operate::Operating;
-use super::request::{InstantiateRequest, open_package, package_id, package_notes};
+use super::request::{InstantiateRequest, PackageFlags, open_package, package_id, package_notes};
 use crate::cli::args::{Change, Global};
 use crate::cli::error::{CliError, Exit};
 use crate::cluster::store::Stored;
@@ -46,9 +46,9 @@ pub struct InstantiateArgs {
     /// Namespace of the VNF's objects
     #[arg(long, value_name = "NAMESPACE")]
     pub target_namespace: Option<String>,
-    /// Use the package although files do not match their digests
-    #[arg(long)]
-    pub allow_hash_mismatch: bool,
+    /// Which packages are taken.
+    #[command(flatten)]
+    pub trust: PackageFlags,
     /// Remove what was created if it fails (not if it is interrupted)
     #[arg(long)]
     pub rollback_on_failure: bool,
@@ -63,7 +63,7 @@ pub(crate) async fn run(global: &Global, args: InstantiateArgs) -> Result<Exit, 
         Some(path) => InstantiateRequest::read(path)?,
         None => (InstantiateRequest::default(), Vec::new()),
     };
-    let given = args.package.as_ref().map(|path| open_package(path, args.allow_hash_mismatch)).transpose()?;
+    let given = args.package.as_ref().map(|path| open_package(path, &args.trust)).transpose()?;
     let env = Env::connect(global).await?;
     let existing = existing(&env, &args.name).await?;
     let digests_checked = given.as_ref().map(|package| package.digests_checked);
@@ -91,6 +91,10 @@ pub(crate) async fn run(global: &Global, args: InstantiateArgs) -> Result<Exit, 
     if is_new && session.stored.exists() && session.instance().kubectl_vnf.operation.is_none() {
         // Nothing began after all. What went wrong is the news, not that this may fail too.
         let _ = super::delete::remove(&env, &session).await;
+    }
+    if is_new && result.is_err() && !session.stored.exists() {
+        // Whatever was in the way: that somebody else has taken the name meanwhile comes before it.
+        env.store.require_free(&args.name).await?;
     }
     result
 }

@@ -3,6 +3,7 @@
 //! No formatting and no Kubernetes here. What several verbs share: [`mod@env`] (where a command runs), [`operate`] (plan,
 //! checks, consent, execution, result), [`request`] (request files and packages).
 
+mod by_label;
 pub mod create;
 pub mod delete;
 pub mod diff;

@@ -290,7 +290,7 @@ pub async fn go_back(
 }
 
 /// Runs something that sends events, and prints them as they come.
-async fn watched<T>(
+pub(super) async fn watched<T>(
     env: &Env,
     change: &Change,
     (events, receiver): (Events, mpsc::UnboundedReceiver<Event>),

@@ -1,6 +1,9 @@
-//! `package`: what is in a package, without a cluster.
+//! `package`: what is in a package, without a cluster. Judging and making one stand in files of their own.
 
-use super::request::{open_package, package_id};
+pub mod make;
+pub mod validate;
+
+use super::request::{PackageFlags, open_package, package_id};
 use crate::cli::args::{Global, Output};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::ui::Ui;
@@ -10,12 +13,10 @@ use crate::object::reference::uses;
 use crate::object::workload::{WorkloadKind, pod_spec};
 use crate::object::{Manifest, ObjectRef};
 use crate::package::vnfd::Flavour;
-use crate::package::{Examination, OpenOptions, Package, examine};
+use crate::package::{Package, Signature};
 use crate::plan::live_images;
-use crate::view::inspect::{self, FlavourSheet, PackageSheet, ScriptLine, VduLine};
-use crate::view::validate::{self, ValidationSheet};
+use crate::view::inspect::{self, FlavourSheet, PackageSheet, ScriptLine, SignatureLine, VduLine};
 use crate::yaml;
-use std::path::Path;
 
 /// Show what a package holds and what it would put on a cluster
 #[derive(Debug, clap::Args)]
@@ -26,13 +27,13 @@ pub struct InspectArgs {
     /// Output format
     #[arg(short, long, value_enum, value_name = "FORMAT")]
     pub output: Option<Output>,
-    /// Go on although files do not match their digests
-    #[arg(long)]
-    pub allow_hash_mismatch: bool,
+    /// Which packages are taken.
+    #[command(flatten)]
+    pub trust: PackageFlags,
 }
 
 pub(crate) fn inspect(_global: &Global, args: &InspectArgs) -> Result<Exit, CliError> {
-    let package = open_package(&args.package, args.allow_hash_mismatch)?;
+    let package = open_package(&args.package, &args.trust)?;
     let selection = package.survey()?;
     let ui = Ui::new("");
     let sheet = sheet(&package, &selection.manifests);
@@ -47,44 +48,6 @@ pub(crate) fn inspect(_global: &Global, args: &InspectArgs) -> Result<Exit, CliE
         ui.err(&format!("{word}[{}]: {}\n", problem.rule, printable_line(&problem.to_string())));
     }
     Ok(Exit::Done)
-}
-
-/// Say everything that is wrong with a package, at file and line
-///
-/// Exits 0 if there is no error, warnings or not. Nothing is asked of a cluster, no script of the package is run and no
-/// URL is fetched.
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  kubectl vnf package validate vendor.csar")]
-pub struct ValidateArgs {
-    /// The package: a CSAR file, or a directory with the same tree
-    pub package: String,
-    /// Output format
-    #[arg(short, long, value_enum, value_name = "FORMAT")]
-    pub output: Option<Output>,
-    /// Take files that do not match their digests for warnings
-    #[arg(long)]
-    pub allow_hash_mismatch: bool,
-}
-
-pub(crate) fn validate(_global: &Global, args: &ValidateArgs) -> Exit {
-    let options = OpenOptions { allow_hash_mismatch: args.allow_hash_mismatch };
-    report(&examine(Path::new(&args.package), &options), args.output)
-}
-
-/// Prints what was found in a package.
-fn report(examination: &Examination, output: Option<Output>) -> Exit {
-    let ui = Ui::new("");
-    let id = examination.package.as_ref().map(package_id);
-    let product = id.as_ref().filter(|id| !id.product_name.is_empty()).map(crate::record::PackageId::title);
-    let (origin, problems) = (examination.origin.clone(), examination.problems.clone());
-    let sheet = ValidationSheet::new(origin, product, examination.standards(), problems);
-    let text = match output {
-        Some(Output::Name) => format!("vnfpackage/{}\n", id.map(|id| id.vnfd_id).unwrap_or_default()),
-        Some(output) => machine(&sheet, output),
-        None => validate::report(&sheet, &ui.screen(jiff::Timestamp::now())),
-    };
-    ui.out(&text);
-    if sheet.valid { Exit::Done } else { Exit::Failed }
 }
 
 /// A sheet for a machine.
@@ -124,7 +87,10 @@ fn sheet(package: &Package, manifests: &[Manifest]) -> PackageSheet {
     PackageSheet {
         id: package_id(package),
         digests: (package.digests_checked, package.digests_listed),
-        signature: Err("not signed".into()),
+        signature: SignatureLine {
+            text: package.signature.to_string(),
+            verified: matches!(&package.signature, Signature::Good(signer) if signer.authority.is_some()),
+        },
         flavours: flavours.iter().map(|flavour| flavour_sheet(flavour, manifests)).collect(),
         objects: manifests.iter().map(|manifest| manifest.reference.clone()).collect(),
         config: config.map(|reference| (reference.clone(), users(reference))).collect(),

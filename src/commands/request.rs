@@ -2,16 +2,18 @@
 
 use super::env::Env;
 use crate::cli::error::CliError;
-use crate::package::{OpenOptions, Package};
+use crate::package::{Authorities, OpenOptions, Package, Signature};
 use crate::record::PackageId;
 use crate::yaml;
 use serde::Deserialize;
 use serde_json::Value;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How large a request file may be, in bytes.
 const LIMIT: u64 = 1024 * 1024;
+/// How large a bundle of certificates may be, in bytes. That of a whole operating system has a quarter of it.
+const CA_LIMIT: u64 = 1024 * 1024;
 
 /// Reads a request into its type, telling problems by file and field.
 fn read<T: for<'de> Deserialize<'de>>(path: &str, known: &[&str]) -> Result<(T, Vec<String>), CliError> {
@@ -149,12 +151,47 @@ pub fn merge(target: &Value, patch: &Value) -> Value {
     Value::Object(merged)
 }
 
+/// Flags of every verb that reads a package: which packages are taken.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct PackageFlags {
+    /// Take the package although files do not match their digests
+    #[arg(long)]
+    pub allow_hash_mismatch: bool,
+    /// The CAs (a PEM bundle) that the certificate of a signed package must lead to
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// Refuse a package without a good signature that vouches for all of its files
+    #[arg(long)]
+    pub require_signature: bool,
+}
+
+impl PackageFlags {
+    /// What they mean, with the CAs read.
+    ///
+    /// # Errors
+    /// The bundle cannot be read, or holds no certificate.
+    pub fn options(&self) -> Result<OpenOptions, CliError> {
+        let authorities = self.ca.as_ref().map(|path| {
+            let unreadable = |error: &dyn std::fmt::Display| CliError::new(format!("--ca {}: {error}", path.display()));
+            let mut bundle = Vec::new();
+            let file = std::fs::File::open(path).map_err(|error| unreadable(&error))?;
+            file.take(CA_LIMIT).read_to_end(&mut bundle).map_err(|error| unreadable(&error))?;
+            Authorities::read(&bundle, jiff::Timestamp::now()).map_err(|error| unreadable(&error))
+        });
+        Ok(OpenOptions {
+            allow_hash_mismatch: self.allow_hash_mismatch,
+            require_signature: self.require_signature,
+            authorities: authorities.transpose()?,
+        })
+    }
+}
+
 /// Opens the package that a user named: a path.
 ///
 /// # Errors
 /// It cannot be opened; all problems of it.
-pub fn open_package(reference: &str, allow_hash_mismatch: bool) -> Result<Package, CliError> {
-    Ok(Package::open(Path::new(reference), &OpenOptions { allow_hash_mismatch })?)
+pub fn open_package(reference: &str, flags: &PackageFlags) -> Result<Package, CliError> {
+    Ok(Package::open(Path::new(reference), &flags.options()?)?)
 }
 
 /// Identity of an opened package.
@@ -170,14 +207,19 @@ pub fn package_id(package: &Package) -> PackageId {
     }
 }
 
-/// What there is to note about a package before it is used: warnings, and scripts that will not run.
+/// What there is to note about a package before it is used: whose it is, what of it was taken in spite of its digest or
+/// signature, and scripts that will not run.
 pub fn package_notes(package: &Package) -> Vec<String> {
+    let signed =
+        matches!(package.signature, Signature::Good(_)).then(|| format!("the package is {}", package.signature));
+    let odd =
+        package.warnings.iter().filter(|warning| matches!(warning.rule, "A4" | "C1" | "F3")).map(ToString::to_string);
     let scripts = package.scripts.iter().map(|script| {
         let built_in =
             if script.operation.starts_with("modify_information") { ", the container update is built in" } else { "" };
         format!("script {} is never run{built_in}", script.name)
     });
-    scripts.collect()
+    signed.into_iter().chain(odd).chain(scripts).collect()
 }
 
 /// Prints notes to stderr.

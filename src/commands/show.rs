@@ -5,6 +5,7 @@ use super::operate::print;
 use crate::cli::args::{Global, Output};
 use crate::cli::error::{CliError, Exit};
 use crate::engine::session::{Session, Standing};
+use crate::object::mask::printable_line;
 use crate::object::workload::WorkloadKind;
 use crate::object::{text, uid};
 use crate::plan::derive::heal::vnfcs;
@@ -47,10 +48,13 @@ pub(crate) async fn run(global: &Global, args: ShowArgs) -> Result<Exit, CliErro
     };
     if let Some(current) = instance.current().or(target.as_ref()) {
         let (loaded, observer) = session.prepare(&[current], &mut contents).await?;
-        loaded?;
+        match loaded {
+            Ok(()) => waiting = deferred(current, &contents).map_err(CliError::new)?,
+            // What runs can be told without it.
+            Err(error) => env.ui.err(&format!("! {}\n", printable_line(&CliError::from(error).message))),
+        }
         let live = observer.live();
         rows = workload_rows(current, &contents, &live);
-        waiting = deferred(current, &contents).map_err(CliError::new)?;
         info = vnfc_info(current, &contents, &live);
     }
     if args.output.is_some() {

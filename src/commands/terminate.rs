@@ -37,12 +37,21 @@ pub struct TerminateArgs {
     /// Delete the record too, with its operations and packages that nobody else uses
     #[arg(long)]
     pub delete: bool,
+    /// Delete whatever carries the instance's label, and the record: for a record that is damaged or gone
+    #[arg(long)]
+    pub by_label: bool,
+    /// With --by-label: delete PersistentVolumeClaims too
+    #[arg(long, requires = "by_label")]
+    pub delete_pvc: bool,
     /// Flags of every changing verb.
     #[command(flatten)]
     pub change: Change,
 }
 
 pub(crate) async fn run(global: &Global, args: TerminateArgs) -> Result<Exit, CliError> {
+    if args.by_label {
+        return super::by_label::run(global, &args).await;
+    }
     let env = Env::connect(global).await?;
     let mut session = Session::open(&env.cluster, &env.store, &args.name).await?;
     session.require_free()?;
@@ -105,11 +114,6 @@ pub(crate) async fn run(global: &Global, args: TerminateArgs) -> Result<Exit, Cl
         })
     };
     let proposal = propose(&session)?;
-    let grace_seconds = match (args.force, args.grace_period) {
-        (true, _) => Some(0),
-        (_, Some(grace)) => Some(u32::try_from(grace.as_secs()).unwrap_or(u32::MAX)),
-        _ => None,
-    };
     let operating = Operating {
         env: &env,
         session: &mut session,
@@ -118,7 +122,7 @@ pub(crate) async fn run(global: &Global, args: TerminateArgs) -> Result<Exit, Cl
         change: &args.change,
         asks: true,
         overwrite_drift: true,
-        manner: Manner { grace_seconds, delete_record: args.delete, ..Manner::default() },
+        manner: Manner { grace_seconds: grace_seconds(&args), delete_record: args.delete, ..Manner::default() },
         rollback_on_failure: false,
     };
     let again = async |session: &Session| propose(session);
@@ -128,6 +132,15 @@ pub(crate) async fn run(global: &Global, args: TerminateArgs) -> Result<Exit, Cl
         env.ui.out(&line(&session.instance().vnf_instance_name));
     }
     Ok(exit)
+}
+
+/// How long a Pod gets to end, in seconds; `None`: as it says itself.
+pub(super) fn grace_seconds(args: &TerminateArgs) -> Option<u32> {
+    match (args.force, args.grace_period) {
+        (true, _) => Some(0),
+        (_, Some(grace)) => Some(u32::try_from(grace.as_secs()).unwrap_or(u32::MAX)),
+        _ => None,
+    }
 }
 
 /// What is deleted, and what is kept for the data in it.

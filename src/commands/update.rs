@@ -3,7 +3,7 @@
 use super::create::check_name;
 use super::env::{Env, new_id};
 use super::operate::Operating;
-use super::request::{UpdateRequest, merge, open_package, package_id, package_notes};
+use super::request::{PackageFlags, UpdateRequest, merge, open_package, package_id, package_notes};
 use crate::cli::args::{Change, DryRun, Global};
 use crate::cli::error::{CliError, Exit};
 use crate::engine::observe::Observer;
@@ -46,16 +46,16 @@ pub struct UpdateArgs {
     /// Overwrite what somebody else changed in the fields that the update writes
     #[arg(long)]
     pub overwrite_drift: bool,
-    /// Use the package although files do not match their digests
-    #[arg(long)]
-    pub allow_hash_mismatch: bool,
+    /// Which packages are taken.
+    #[command(flatten)]
+    pub trust: PackageFlags,
     /// Flags of every changing verb.
     #[command(flatten)]
     pub change: Change,
 }
 
 pub(crate) async fn run(global: &Global, args: UpdateArgs) -> Result<Exit, CliError> {
-    let asked = Asked::read(args.package.as_deref(), args.request.as_deref(), args.new_name, args.allow_hash_mismatch)?;
+    let asked = Asked::read(args.package.as_deref(), args.request.as_deref(), args.new_name, &args.trust)?;
     let env = Env::connect(global).await?;
     let mut session = Session::open(&env.cluster, &env.store, &args.name).await?;
     session.require_free()?;
@@ -106,7 +106,7 @@ impl Asked {
         package: Option<&str>,
         request_path: Option<&str>,
         new_name: Option<String>,
-        allow_hash_mismatch: bool,
+        trust: &PackageFlags,
     ) -> Result<Self, CliError> {
         let (request, mut notes) = match request_path {
             Some(path) => UpdateRequest::read(path)?,
@@ -117,7 +117,7 @@ impl Asked {
         if let Some(name) = &new_name {
             check_name(name)?;
         }
-        let opened = package.map(|path| open_package(path, allow_hash_mismatch)).transpose()?;
+        let opened = package.map(|path| open_package(path, trust)).transpose()?;
         notes.extend(opened.iter().flat_map(package_notes));
         if let (Some(wanted), Some(opened)) = (&request.vnfd_id, &opened)
             && *wanted != opened.vnfd.descriptor_id

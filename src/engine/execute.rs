@@ -287,6 +287,9 @@ impl Task<'_> {
             let follow = self.work.observer.follow_kind(self.work.cluster, object).await;
             follow.map_err(|error| self.fail(error))?;
         }
+        if self.item.state == ItemState::Waiting {
+            self.try_again().await?;
+        }
         if matches!(self.item.step, Step::RollOut { .. }) && object.kind == "StatefulSet" {
             self.free_stuck_pods(generation).await?;
         }

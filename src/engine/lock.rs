@@ -6,8 +6,6 @@
 //! and it renews first; a conflict there means that somebody else has taken over. A write that then waits for its
 //! turn until the Lease may have run out is held back by a [`Fence`].
 
-use super::session::Session;
-use crate::cluster::store::Store;
 use crate::cluster::{Cluster, ClusterError, DeleteHow, Fence, Moment, Run};
 use crate::object::{ObjectRef, text, uid};
 use crate::record::instance::owner_reference;
@@ -24,6 +22,8 @@ use tokio::sync::{Mutex, watch};
 pub const DURATION: Duration = Duration::from_secs(15);
 /// How often its holder renews it.
 const RENEWAL: Duration = Duration::from_secs(5);
+/// For how long the server may be out of reach: a restart, a network that comes back.
+pub const OUTAGE: Duration = Duration::from_secs(60);
 /// For how long after a renewal a write may still be sent: it has to arrive before the Lease runs out.
 const WRITES: Duration = Duration::from_secs(10);
 
@@ -148,7 +148,7 @@ impl Lock {
         cluster: &Cluster,
         namespace: &str,
         instance_id: &str,
-        record: &Value,
+        record: Option<&Value>,
         by: &By,
         purpose: &str,
     ) -> Result<Self, LockError> {
@@ -162,7 +162,6 @@ impl Lock {
                 "namespace": namespace,
                 "labels": {MANAGED_BY: MANAGER, names::INSTANCE: instance_id},
                 "annotations": {PURPOSE: purpose, TOKEN: uuid::Uuid::new_v4().to_string()},
-                "ownerReferences": [owner_reference(record)],
             },
             "spec": {
                 "holderIdentity": format!("{by} (pid {})", by.pid),
@@ -171,6 +170,9 @@ impl Lock {
                 "renewTime": micro_time(cluster.now()),
             },
         });
+        if let Some(record) = record {
+            lease["metadata"]["ownerReferences"] = json!([owner_reference(record)]);
+        }
         for _ in 0..3 {
             let renewed = Moment::now();
             let written = match cluster.create(&lease, Run::Real).await {
@@ -230,10 +232,9 @@ impl Lock {
         Self { shared, renewal }
     }
 
-    /// Puts everything that the session writes from now on behind the lock's fence.
-    pub fn guard(&self, session: &mut Session) {
-        session.cluster = self.shared.cluster.fenced(self.shared.fence.clone());
-        session.store = Store::new(session.cluster.clone(), session.store.namespace());
+    /// The cluster, to which nothing is written unless the lock is certainly still held at that moment.
+    pub fn fenced(&self) -> Cluster {
+        self.shared.cluster.fenced(self.shared.fence.clone())
     }
 
     /// To be called before every write: returns once the lock is certainly still held.
@@ -246,6 +247,23 @@ impl Lock {
             return Err(LockError::Lost(by.clone()));
         }
         if state.renewed.age() > DURATION / 2 { self.shared.renew(&mut state).await } else { Ok(()) }
+    }
+
+    /// As [`Lock::check`], for the one write that ends an operation: it waits for as long as the server may be out of
+    /// reach.
+    ///
+    /// # Errors
+    /// As [`Lock::check`].
+    pub async fn check_patiently(&self) -> Result<(), LockError> {
+        let begin = Moment::now();
+        loop {
+            match self.check().await {
+                Err(LockError::Cluster(error)) if error.is_outage() && begin.age() < OUTAGE => {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+                other => return other,
+            }
+        }
     }
 
     /// Returns when somebody else has taken the lock over, as soon as a renewal shows it.

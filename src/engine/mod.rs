@@ -11,6 +11,7 @@
 //!
 //! What is to be done is decided in `plan`; how it looks, in `view`.
 
+pub mod by_label;
 pub mod events;
 pub mod evidence;
 pub mod execute;

@@ -16,7 +16,7 @@ use super::lock::{self, Lock, LockError};
 use super::observe::Observer;
 use super::session::{EngineError, Session};
 use super::verify::{Proof, verify};
-use crate::cluster::store::{StoreError, StoredOperation};
+use crate::cluster::store::{Store, StoreError, StoredOperation};
 use crate::object::mask::Mask;
 use crate::object::pod::is_ready;
 use crate::object::{config, uid};
@@ -218,7 +218,7 @@ async fn acquire(session: &mut Session, options: &Options, purpose: &str) -> Res
         &session.cluster,
         session.store.namespace(),
         &instance.id,
-        &session.stored.object,
+        Some(&session.stored.object),
         &options.by,
         purpose,
     );
@@ -227,7 +227,8 @@ async fn acquire(session: &mut Session, options: &Options, purpose: &str) -> Res
         LockError::Cluster(error) => StoreError::needed("to lock the VNF instance, with a Lease")(error).into(),
         other => EngineError::Lock(other),
     })?;
-    lock.guard(session);
+    session.cluster = lock.fenced();
+    session.store = Store::new(session.cluster.clone(), session.store.namespace());
     Ok(lock)
 }
 
@@ -444,7 +445,7 @@ pub(super) async fn finish(
         let mask = mask(journal, means.contents, means.observer);
         operation.operation.error = problem_details(&lines, &mask);
     }
-    lock.check().await.map_err(EngineError::Lock)?;
+    lock.check_patiently().await.map_err(EngineError::Lock)?;
     session.store.save_operation(&mut operation).await?;
     if !lines.is_empty() {
         // Evidence that cannot be kept has still been shown.
@@ -458,7 +459,7 @@ pub(super) async fn finish(
         OperationState::RolledBack => instance.roll_back(&ended),
         _ => instance.follow(&ended),
     });
-    let mut notes = Vec::new();
+    let mut notes = proof.held;
     match told.await {
         Ok(()) if state.is_final() => tidy(session, &before).await,
         Ok(()) => {}
@@ -552,7 +553,7 @@ async fn end(
     reached: Option<Revision>,
 ) -> Result<(), EngineError> {
     operation.operation.enter(OperationState::Failed, session.cluster.now());
-    lock.check().await.map_err(EngineError::Lock)?;
+    lock.check_patiently().await.map_err(EngineError::Lock)?;
     // The record first: an operation that says FAILED has nothing more to tell it.
     let (ended, journal) = (operation.operation.clone(), operation.journal.clone());
     let before: BTreeSet<String> = session.instance().packages().into_iter().map(ToOwned::to_owned).collect();

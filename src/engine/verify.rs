@@ -5,9 +5,9 @@ use super::observe::Observer;
 use super::session::EngineError;
 use crate::cluster::Cluster;
 use crate::object::config::{changed_keys, is_config};
-use crate::object::health::Readiness;
+use crate::object::health::{self, Readiness};
 use crate::object::pod::{Snapshot, active, is_ready};
-use crate::object::workload::WorkloadKind;
+use crate::object::workload::{WorkloadKind, marker_of_pod};
 use crate::object::{ObjectRef, text, uid};
 use crate::plan::drift::{self, Writer};
 use crate::plan::{ContentError, Contents, Live, Vdus, live_images, live_marker};
@@ -30,6 +30,8 @@ pub struct Proof {
     pub ready: (usize, usize),
     /// What is not at its target.
     pub off: Vec<Failure>,
+    /// Pods that stay as they were although their workload changed.
+    pub held: Vec<String>,
     /// Workloads that are as they should be, but were not ready in this moment.
     pub unready: Vec<ObjectRef>,
     /// Images that the API server made of those written, by object and container.
@@ -80,6 +82,7 @@ fn prove(journal: &Journal, contents: &Contents, live: &Live) -> Result<Proof, C
     for affected in affected {
         proof.restarted.extend(restarted(&affected.object, &affected.pods, vdu(&affected.object), &snapshot, live));
     }
+    proof.held = journal.scope.affected.iter().filter_map(|affected| held(&affected.object, live)).collect();
     if let Some(target) = &journal.target {
         for state in &target.objects {
             if WorkloadKind::of(&state.reference).is_some() {
@@ -104,6 +107,16 @@ fn prove(journal: &Journal, contents: &Contents, live: &Live) -> Result<Proof, C
         }
     }
     Ok(proof)
+}
+
+/// The Pods that a StatefulSet's partition keeps at its former template.
+fn held(object: &ObjectRef, live: &Live) -> Option<String> {
+    let set = live.get(object).filter(|_| WorkloadKind::of(object) == Some(WorkloadKind::StatefulSet))?;
+    let marker = live_marker(object, set);
+    let below = |pod: &&Value| health::below_partition(set, pod) && marker_of_pod(pod) != marker;
+    let pods = live.pods_of(object).into_iter().filter(below).filter_map(|pod| text(pod, "/metadata/name"));
+    let pods: Vec<&str> = pods.collect();
+    (!pods.is_empty()).then(|| format!("{object}: its partition keeps {} at the former template", pods.join(", ")))
 }
 
 /// Pairs the Pods that were to go with those that came.

@@ -167,6 +167,11 @@ impl Listing {
         }
     }
 
+    /// The files that are read again after their digests were computed, whatever their names.
+    pub fn needed(&self) -> BTreeSet<String> {
+        self.entry.iter().chain(&self.manifest).chain(&self.certificates).cloned().collect()
+    }
+
     /// For each file the digests that its listings need.
     pub fn algorithms(&self) -> BTreeMap<String, BTreeSet<Algorithm>> {
         let mut wanted: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();

@@ -114,7 +114,10 @@ impl Reader<'_> {
         match (key, self.section) {
             ("metadata", Section::Start) => self.section = Section::Metadata,
             ("metadata", Section::Metadata) => self.error(line, "a second metadata"),
-            ("metadata", _) => self.bearable(line, "metadata is out of order: it comes first"),
+            ("metadata", _) => {
+                self.bearable(line, "metadata is out of order: it comes first");
+                self.section = Section::Metadata;
+            }
             ("non_mano_artifact_sets", _) => self.section = Section::NonMano,
             ("source" | "name", section) => {
                 self.manifest.artifacts.push(Artifact::new(value, self.path, line));

@@ -166,7 +166,7 @@ pub(super) fn lines(
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let mut lines = text.split('\n').map(|line| line.trim_end_matches('\r').to_owned()).zip(1..);
     let read: Vec<_> = lines.by_ref().take(MAX_LINES).map(|(line, number)| (number, line)).collect();
-    if lines.next().is_some_and(|(line, _)| !line.is_empty()) {
+    if lines.any(|(line, _)| !line.is_empty()) {
         problems.push(Problem::error(rule, format!("more than {MAX_LINES} lines")).file(file));
     }
     read.into_iter()

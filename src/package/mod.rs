@@ -3,7 +3,7 @@
 //! - `archive`: the files, under limits; `digests`: hashes of files and packages;
 //! - `meta`, `manifest`: TOSCA.meta and the `.mf` as texts; `listing`: what they say; `promises`: whether that is true;
 //! - [`vnfd`]: the descriptor; `objects`: the Kubernetes manifests; `workloads`: whether the two fit;
-//! - `store`: the form in which a package is kept;
+//! - `store`: the form in which a package is kept; `build`: a CSAR of a directory; [`init`]: a package to start from;
 //! - `problem`: findings; [`rules`]: the list of all rules; `examine`: all of them on one package.
 //!
 //! Opening stops where a package cannot be used, and judges its Kubernetes manifests when they are asked for;
@@ -11,8 +11,11 @@
 //! fetched. What is done with the objects is decided in `plan`.
 
 mod archive;
+mod build;
 mod digests;
+mod envelope;
 mod examine;
+pub mod init;
 mod listing;
 mod manifest;
 mod meta;
@@ -20,6 +23,7 @@ mod objects;
 mod problem;
 mod promises;
 pub mod rules;
+mod signature;
 mod store;
 pub mod vnfd;
 mod workloads;
@@ -28,15 +32,18 @@ mod workloads;
 #[allow(clippy::unwrap_used)]
 mod tests;
 
+pub use build::{BuildError, BuildRequest, build};
 pub use digests::{Digest, DigestError};
 pub use examine::{Examination, examine};
 pub use meta::Artifact;
 pub use objects::Selection;
 pub use problem::{PackageError, Problem, Severity};
+pub use signature::{Authorities, NoCertificate, Signature, Signer};
 pub use vnfd::{Aspect, Flavour, Level, Script, Vdu, VduAspect, Vnfd, VnfdError};
 
 use archive::{Archive, Files};
 use listing::Listing;
+use signature::Verdict;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -44,10 +51,14 @@ use std::path::Path;
 const META: &str = "TOSCA-Metadata/TOSCA.meta";
 
 /// How to open a package.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct OpenOptions {
     /// Take a file whose digest is not the listed one, with a warning.
     pub allow_hash_mismatch: bool,
+    /// Refuse a package that has no good signature, or one that does not vouch for all of its files.
+    pub require_signature: bool,
+    /// The CAs that a signer's certificate must lead to.
+    pub authorities: Option<Authorities>,
 }
 
 /// A package that was read and can be used.
@@ -65,6 +76,8 @@ pub struct Package {
     pub digests_checked: usize,
     /// For how many files of the package a digest is listed.
     pub digests_listed: usize,
+    /// Whose signature it has. Of a package from the cluster that of its manifest, judged without a CA.
+    pub signature: Signature,
     /// Scripts that the VNFD names.
     pub scripts: Vec<Script>,
     /// What is odd, but no reason to refuse the package.
@@ -76,6 +89,8 @@ pub struct Package {
     definitions: BTreeSet<String>,
     /// Path of the `.mf` file, if there is one.
     manifest: Option<String>,
+    /// Paths of the certificates that its signature may be verified with.
+    certificates: Vec<String>,
     /// Paths of the Kubernetes manifests.
     kubernetes: BTreeSet<String>,
 }
@@ -107,7 +122,7 @@ impl Package {
         archive: Result<Archive, Vec<Problem>>,
         options: &OpenOptions,
     ) -> Result<Opened, Vec<Problem>> {
-        let mut archive = archive?;
+        let (mut archive, envelope) = archive.and_then(envelope::open)?;
         // The two lists come first: they say which digests to compute while everything else passes by.
         let mut unreadable = Vec::new();
         let names: Vec<String> = archive.names().map(str::to_owned).collect();
@@ -129,13 +144,15 @@ impl Package {
             }
             return Err(problems);
         }
-        let manifest = listing.manifest.clone();
-        let keep =
-            |path: &str| is_text(path) || manifest.as_deref() == Some(path) || listing.entry.as_deref() == Some(path);
-        let files = archive.load(&listing.algorithms(), keep)?;
+        let needed = listing.needed();
+        let files = archive.load(&listing.algorithms(), |path| is_text(path) || needed.contains(path))?;
         let digest = store::digest_of(&files);
+        let verdict = match envelope {
+            Some(envelope) => envelope.verify(options),
+            None => signature::of_manifest(&listing, &files, options),
+        };
         let allow_mismatch = options.allow_hash_mismatch;
-        Ok(Assembly { origin, digest, files, trusted: None, allow_mismatch }.finish(Some(listing)))
+        Ok(Assembly { origin, digest, files, trusted: None, allow_mismatch, verdict }.finish(listing))
     }
 }
 
@@ -153,17 +170,16 @@ struct Assembly {
     /// Matching and listed digests of files that were verified before.
     trusted: Option<(usize, usize)>,
     allow_mismatch: bool,
+    verdict: Verdict,
 }
 
 impl Assembly {
-    fn finish(self, listing: Option<Listing>) -> Opened {
-        let Self { origin, digest, files, trusted, allow_mismatch } = self;
-        let listing = listing.unwrap_or_else(|| {
-            Listing::read(files.0.keys().map(String::as_str), |path| files.bytes(path).map(<[u8]>::to_vec))
-        });
+    fn finish(self, listing: Listing) -> Opened {
+        let Self { origin, digest, files, trusted, allow_mismatch, verdict } = self;
         let mut problems = listing.problems.clone();
         let checked = listing.check(&files, allow_mismatch, trusted.is_some());
         problems.extend(checked.problems);
+        problems.extend(verdict.problems);
         // Without an entry, or without its file, there is an error already.
         let reading = listing.entry.as_deref().map(|entry| vnfd::read(entry, &files)).unwrap_or_default();
         problems.extend(reading.problems);
@@ -178,12 +194,14 @@ impl Assembly {
             artifacts: listing.artifacts,
             digests_checked,
             digests_listed,
+            signature: verdict.signature,
             scripts: reading.scripts,
             warnings: Vec::new(),
             standard: reading.standard,
             files,
             definitions: reading.files,
             manifest: listing.manifest,
+            certificates: listing.certificates,
             kubernetes: BTreeSet::new(),
         };
         package.kubernetes = store::kept(&package);

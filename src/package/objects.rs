@@ -9,7 +9,7 @@ use crate::object::config;
 use crate::object::{Manifest, ObjectRef, Source};
 use crate::yaml::{self, Content, Node};
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The manifests of chosen files.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -41,6 +41,19 @@ impl Package {
     }
 
     fn is_kubernetes_file(&self, path: &str) -> bool {
+        self.likeness(path) >= 2
+    }
+
+    /// Listed files that have something of a Kubernetes object, but too little to be taken for one.
+    pub(super) fn passed_over(&self) -> Vec<Problem> {
+        let names: BTreeSet<&str> = self.artifacts.iter().map(|artifact| artifact.name.as_str()).collect();
+        let alike = names.into_iter().filter(|name| self.likeness(name) == 1);
+        let message = "no Kubernetes object: it has only one of apiVersion, kind and metadata, and is not used";
+        alike.map(|name| Problem::warning("K1", message).file(name)).collect()
+    }
+
+    /// How many of the three keys of a Kubernetes object some document of a file has.
+    fn likeness(&self, path: &str) -> usize {
         let extension = path.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
         let fitting = extension.is_some_and(|extension| ["yaml", "yml", "json"].contains(&extension.as_str()));
         if !fitting
@@ -48,23 +61,28 @@ impl Package {
             || path.starts_with("TOSCA-Metadata/")
             || self.definitions.contains(path)
         {
-            return false;
+            return 0;
         }
         if path.match_indices('/').any(|(at, _)| self.files.contains(&format!("{}/Chart.yaml", &path[..at]))) {
-            return false;
+            return 0;
         }
-        let Some(text) = self.files.bytes(path) else { return false };
+        let Some(text) = self.files.bytes(path) else { return 0 };
         match yaml::nodes(text) {
-            Ok(nodes) => nodes.iter().any(|node| {
-                ["apiVersion", "kind", "metadata"].iter().filter(|key| node.get(key).is_some()).count() >= 2
-            }),
+            Ok(nodes) => {
+                let keys = |node: &Node, keys: &[&str]| keys.iter().filter(|key| node.get(key).is_some()).count();
+                let likeness = |node: &Node| match keys(node, &["apiVersion", "kind"]) {
+                    0 => 0,
+                    some => some + keys(node, &["metadata"]),
+                };
+                nodes.iter().map(likeness).max().unwrap_or(0)
+            }
             Err(_) => {
                 let text = String::from_utf8_lossy(text);
                 // As YAML or as JSON, also where what is broken stands before it.
                 let opening = |c: char| c.is_whitespace() || matches!(c, '{' | ',' | '"' | '\'');
                 let begins = |piece: &str, word: &str| piece.trim_start_matches(opening).starts_with(word);
                 let holds = |word: &str| text.split(['\n', ',', '{']).any(|piece| begins(piece, word));
-                holds("apiVersion") || holds("kind")
+                if holds("apiVersion") || holds("kind") { 2 } else { 0 }
             }
         }
     }

@@ -2,7 +2,7 @@
 //! (rules M2, M4, A1 to A6 and F2).
 
 use super::META;
-use super::archive::Files;
+use super::archive::{Files, is_yaml};
 use super::listing::{Listing, stem};
 use super::meta::{Artifact, Promise};
 use super::problem::{Problem, Severity};
@@ -69,6 +69,10 @@ impl Listing {
                     .push(artifact.problem("A3", format!("{} is listed, but not in the package", artifact.name)));
                 continue;
             };
+            if !trusted && file.bytes.is_none() && is_yaml(&artifact.name) {
+                let message = "too large to be read, so that it is not taken for a Kubernetes manifest";
+                checked.problems.push(Problem::warning("C1", message).file(&artifact.name));
+            }
             if let Some((algorithm, want)) = promise.as_ref().filter(|_| !trusted) {
                 checked.listed += 1;
                 match file.sums.get(*algorithm) {

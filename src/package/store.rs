@@ -5,8 +5,9 @@
 
 use super::archive::{Archive, File, Files};
 use super::digests::{Digest, Sums, hex, unhex};
+use super::listing::Listing;
 use super::problem::Problem;
-use super::{Assembly, Package, PackageError};
+use super::{Assembly, OpenOptions, Package, PackageError, signature};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Cursor, Write};
 use zip::write::SimpleFileOptions;
@@ -26,12 +27,7 @@ impl Package {
     }
 
     fn write_store(&self) -> zip::result::ZipResult<Vec<u8>> {
-        let options = SimpleFileOptions::default()
-            .compression_method(CompressionMethod::Deflated)
-            .compression_level(Some(9))
-            .last_modified_time(DateTime::DEFAULT)
-            .system(zip::System::Unix)
-            .unix_permissions(0o644);
+        let options = zip_options();
         let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
         writer.start_file(INDEX, options)?;
         writer.write_all(self.index().as_bytes())?;
@@ -48,6 +44,7 @@ impl Package {
         path.starts_with("TOSCA-Metadata/")
             || path.starts_with("Definitions/")
             || self.manifest.as_deref() == Some(path)
+            || self.certificates.iter().any(|certificate| certificate == path)
             || self.definitions.contains(path)
             || self.kubernetes.contains(path)
     }
@@ -86,10 +83,24 @@ impl Package {
                 _ => return Err(damaged(format!("the stored package has another content of {path}"))),
             }
         }
-        let opened = Assembly { origin: origin.clone(), digest, files, trusted: Some(counts), allow_mismatch: false }
-            .finish(None);
-        opened.usable().map_err(failed)
+        let listing = Listing::read(files.0.keys().map(String::as_str), |path| files.bytes(path).map(<[u8]>::to_vec));
+        let mut verdict = signature::of_manifest(&listing, &files, &OpenOptions::default());
+        // It was judged when the package came in; what was taken then can be used now.
+        verdict.problems.clear();
+        let assembly =
+            Assembly { origin: origin.clone(), digest, files, trusted: Some(counts), allow_mismatch: false, verdict };
+        assembly.finish(listing).usable().map_err(failed)
     }
+}
+
+/// How an entry is packed so that the same content always gives the same bytes.
+pub(super) fn zip_options() -> SimpleFileOptions {
+    SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Deflated)
+        .compression_level(Some(9))
+        .last_modified_time(DateTime::DEFAULT)
+        .system(zip::System::Unix)
+        .unix_permissions(0o644)
 }
 
 /// The digest of a package over its files.

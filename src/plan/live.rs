@@ -89,6 +89,12 @@ impl Live {
         pods
     }
 
+    /// What a workload controls directly: its Pods, or the ReplicaSets of a Deployment.
+    pub fn children(&self, workload: &ObjectRef) -> Vec<&Value> {
+        let owner = self.get(workload).map(uid).unwrap_or_default();
+        self.controlled_by(owner).filter_map(|child| self.get(child)).collect()
+    }
+
     fn controlled_by(&self, uid: &str) -> impl Iterator<Item = &ObjectRef> {
         self.controlled.get(uid).into_iter().flatten()
     }

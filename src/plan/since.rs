@@ -167,6 +167,7 @@ mod tests {
             package_before: None,
             package_after: None,
             flavour: None,
+            revisions: None,
             digests_checked: None,
             record: Vec::new(),
             items: vec![item],

@@ -22,7 +22,7 @@ const INSTANCE: &str = "dec67077-b67c-46ff-b5bf-3b8d34b4ed79";
 
 fn package(which: &str) -> Package {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/container-update").join(which);
-    Package::open(&path, &OpenOptions { allow_hash_mismatch: false }).expect("the sample opens")
+    Package::open(&path, &OpenOptions::default()).expect("the sample opens")
 }
 
 fn id(package: &Package) -> PackageId {

@@ -308,7 +308,12 @@ impl Instance {
         let mut metadata = json!({
             "name": names::instance(&self.id),
             "namespace": namespace,
-            "labels": {MANAGED_BY: MANAGER, names::INSTANCE: self.id, RECORD: "instance"},
+            "labels": {
+                MANAGED_BY: MANAGER,
+                names::INSTANCE: self.id,
+                names::CLAIM: names::claim(&self.vnf_instance_name),
+                RECORD: "instance",
+            },
             "annotations": annotations,
         });
         if let Some(version) = existing.and_then(|object| object.pointer("/metadata/resourceVersion")) {

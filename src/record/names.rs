@@ -9,6 +9,8 @@ use sha2::{Digest as _, Sha256};
 pub const INSTANCE: &str = "kubectl-vnf/instance";
 /// Label that says which of our own records an object is: `instance`, `operation`, `package` or `name`.
 pub const RECORD: &str = "kubectl-vnf/record";
+/// Label of an instance record: the claim of its name, which finds the records of one name.
+pub const CLAIM: &str = "kubectl-vnf/claim";
 /// Kubernetes' recommended label for the tool that manages an object; never on pod templates.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Value of [`MANAGED_BY`], and the field manager of every write.

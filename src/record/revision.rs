@@ -33,6 +33,19 @@ pub struct PackageId {
 }
 
 impl PackageId {
+    /// Of an instance whose record does not say.
+    pub fn unknown() -> Self {
+        let unknown = String::new;
+        Self {
+            digest: unknown(),
+            vnfd_id: unknown(),
+            provider: unknown(),
+            product_name: unknown(),
+            software_version: unknown(),
+            vnfd_version: unknown(),
+        }
+    }
+
     /// `Company / Sample VNF 1.0`.
     pub fn title(&self) -> String {
         format!("{} / {} {}", self.provider, self.product_name, self.software_version)

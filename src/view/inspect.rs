@@ -18,8 +18,8 @@ pub struct PackageSheet {
     pub id: PackageId,
     /// File digests that were verified, of how many.
     pub digests: (usize, usize),
-    /// Who signed it, where a signature was verified: `Ok(who)`, or `Err(why not)`.
-    pub signature: Result<String, String>,
+    /// Whether it is signed, and by whom.
+    pub signature: SignatureLine,
     /// Deployment flavours.
     pub flavours: Vec<FlavourSheet>,
     /// Kubernetes objects in the order of the files.
@@ -28,6 +28,16 @@ pub struct PackageSheet {
     pub config: Vec<(ObjectRef, Vec<String>)>,
     /// Scripts that the VNFD names: name and the LCM event that it is for. None is ever run.
     pub scripts: Vec<ScriptLine>,
+}
+
+/// What is known of a package's signature.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SignatureLine {
+    /// `not signed`, `signed by CN=x, not verified against a CA`, ...
+    pub text: String,
+    /// Whether it is good, and its certificate leads to a CA that the user named.
+    pub verified: bool,
 }
 
 /// One deployment flavour.
@@ -88,10 +98,7 @@ pub fn package(sheet: &PackageSheet, screen: &Screen) -> String {
         _ if checked == all => green(&format!("{checked} of {all} file digests match")),
         _ => yellow(&format!("{checked} of {all} file digests match")),
     };
-    let signature = match &sheet.signature {
-        Ok(who) => green(&format!("signed by {who}")),
-        Err(why) => plain(why),
-    };
+    let signature = if sheet.signature.verified { green(&sheet.signature.text) } else { plain(&sheet.signature.text) };
     fact(&mut page, "Digest", [plain(&format!("sha256:{}", sheet.id.short_digest())), digests, signature], "   ");
     for flavour in &sheet.flavours {
         levels(&mut page, flavour);

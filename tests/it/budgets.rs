@@ -321,8 +321,7 @@ fn troubles_that_the_update_is_to_mend_are_none_of_its_own() {
     let objects = ns.at_rest();
     let owners = ["Deployment/web", "StatefulSet/set", "Pod/bare"];
     for owner in owners {
-        ns.kubectl(&["exec", objects.pod_of(owner).name(), "--", "/bin/sh", "-c", "touch /data/die; kill 1"])
-            .succeeds();
+        ns.kubectl(&["exec", objects.pod_of(owner).name(), "--", "/bin/sh", "-c", "touch /data/die; kill 1"]);
     }
     eventually("all keep ending", seconds(60), || {
         let now = ns.objects();

@@ -9,11 +9,15 @@
 mod bad_input;
 mod budgets;
 mod config_only;
+mod contended;
+mod damaged;
 mod drift;
+mod edits;
 mod failed;
 mod faults;
 mod heal;
 mod interrupted;
+mod package;
 mod precheck;
 mod record;
 mod replicas;

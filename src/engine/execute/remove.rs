@@ -46,10 +46,15 @@ impl Task<'_> {
     pub(super) async fn delete_and_wait(&self, old: &str) -> Result<(), Failure> {
         let object = &self.item.object;
         let mut leaving: Vec<(ObjectRef, String)> = Vec::new();
+        // Who would make another Pod for each that goes.
+        let mut makers: Vec<(ObjectRef, String)> = Vec::new();
         {
             let live = self.work.observer.live();
             if !old.is_empty() && uid_of(&live, object) == old {
                 leaving.push((object.clone(), old.to_owned()));
+                makers.push((object.clone(), old.to_owned()));
+                let sets = live.children(object).into_iter().filter(|child| child["kind"] == "ReplicaSet");
+                makers.extend(sets.filter_map(|set| Some((ObjectRef::of(set)?, uid(set).to_owned()))));
                 for pod in live.pods_of(object).iter().filter(|pod| uid(pod) != old) {
                     leaving.extend(ObjectRef::of(pod).map(|reference| (reference, uid(pod).to_owned())));
                 }
@@ -82,6 +87,9 @@ impl Task<'_> {
                 Err(Cause::Cluster(error)) if error.is_conflict() => {}
                 Err(cause) => return Err(self.fail(cause)),
             }
+            if tell_each && !is_pod {
+                self.gone(&makers).await?;
+            }
         }
         self.gone(&leaving).await
     }
@@ -111,7 +119,7 @@ impl Task<'_> {
     pub(super) async fn gone_unwatched(&self) -> Result<(), Failure> {
         let object = &self.item.object;
         loop {
-            let found = self.work.observer.read(self.work.cluster, object).await.map_err(|error| self.fail(error))?;
+            let found = self.read(|| self.work.observer.read(self.work.cluster, object)).await?;
             let Some(found) = found.filter(terminating) else { return Ok(()) };
             if Instant::now() >= self.work.deadline {
                 let after = self.work.events.elapsed();

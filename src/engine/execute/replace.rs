@@ -7,7 +7,8 @@ use crate::cluster::{DeleteHow, Eviction, Propagation, Run};
 use crate::engine::failure::{Cause, Failure};
 use crate::object::health;
 use crate::object::pod::{active, is_ready, terminating};
-use crate::object::workload::{WorkloadKind, marker_of_pod};
+use crate::object::trouble::troubles;
+use crate::object::workload::{WorkloadKind, controller_uid, marker_of_pod};
 use crate::object::{ObjectRef, uid};
 use crate::plan::Live;
 use crate::report::event::EventKind;
@@ -23,6 +24,23 @@ impl Task<'_> {
             _ => Look::Wait("its controller has not seen the new template yet".into()),
         };
         self.until(seen).await?;
+        Ok(())
+    }
+
+    /// Gives what stands waiting from an earlier try a new one now: the kubelet's pauses between its tries grow to five
+    /// minutes, and a Pod made anew begins with none.
+    pub(super) async fn try_again(&self) -> Result<(), Failure> {
+        let held: Vec<Value> = {
+            let live = self.work.observer.live();
+            let held = |pod: &&Value| {
+                let waits = || troubles(pod, None).iter().any(|trouble| trouble.container.is_some());
+                active(pod) && !is_ready(pod) && controller_uid(pod).is_some() && waits()
+            };
+            live.pods_of(&self.item.object).into_iter().filter(held).cloned().collect()
+        };
+        for pod in &held {
+            self.delete_pod(pod).await?;
+        }
         Ok(())
     }
 
@@ -124,7 +142,7 @@ impl Task<'_> {
     pub(super) async fn evict(&self, pod: &ObjectRef, id: &str) -> Result<(), Failure> {
         let mut told = String::new();
         loop {
-            let found = self.work.cluster.get_metadata(pod).await.map_err(|error| self.fail(error))?;
+            let found = self.read(|| self.work.cluster.get_metadata(pod)).await?;
             if found.is_none_or(|found| uid(&found) != id || terminating(&found)) {
                 return Ok(());
             }

@@ -2,10 +2,10 @@
 //!
 //! Every one goes through [`Task::write`]: the lock is checked before it, and what broke on the way is tried again.
 
-use super::Task;
+use super::{LOOK_AGAIN, Task};
 use crate::cluster::{ClusterError, Run};
 use crate::engine::failure::{Cause, Failure};
-use crate::engine::lock::LockError;
+use crate::engine::lock::{LockError, OUTAGE};
 use crate::object::pod::{Snapshot, terminating};
 use crate::object::workload::WorkloadKind;
 use crate::object::{ObjectRef, text, uid};
@@ -15,11 +15,12 @@ use crate::report::event::EventKind;
 use serde_json::Value;
 use std::future::Future;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long the kubelet gets to refresh mounts after a Pod's annotation changed. A restart does not wait for the
 /// refresh, and an annotation is what makes it happen now instead of within 90 s (found by experiment).
 const REFRESH: Duration = Duration::from_secs(1);
-/// Pauses between tries of a write that broke on its way.
+/// Pauses between tries of what the server could not do at the moment.
 const RETRIES: [Duration; 3] = [Duration::from_millis(200), Duration::from_millis(500), Duration::from_secs(1)];
 
 impl Task<'_> {
@@ -29,27 +30,53 @@ impl Task<'_> {
     }
 
     /// One write: the lock is checked, and what broke on the way is tried again.
-    pub(super) async fn write<T, F>(&self, mut request: impl FnMut() -> F) -> Result<T, Cause>
+    pub(super) async fn write<T, F>(&self, request: impl Fn() -> F) -> Result<T, Cause>
     where
         F: Future<Output = Result<T, ClusterError>>,
     {
-        let mut pauses = RETRIES.iter();
-        loop {
+        self.insist(async || {
             // Never closed, so there always is a permit in the end.
-            let slot = self.shared.slots.acquire().await.ok();
-            let answer = match self.work.lock.check().await {
-                Ok(()) => request().await,
-                Err(LockError::Cluster(error)) => Err(error),
-                Err(lost) => return Err(lost.into()),
-            };
-            drop(slot);
-            match answer {
-                Err(error) if error.is_transient() => match pauses.next() {
-                    Some(pause) => tokio::time::sleep(*pause).await,
-                    None => return Err(error.into()),
-                },
-                other => return Ok(other?),
+            let _slot = self.shared.slots.acquire().await.ok();
+            match self.work.lock.check().await {
+                Ok(()) => Ok(request().await?),
+                Err(LockError::Cluster(error)) => Err(error.into()),
+                Err(lost) => Err(lost.into()),
             }
+        })
+        .await
+    }
+
+    /// One read.
+    pub(super) async fn read<T, F>(&self, request: impl Fn() -> F) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, ClusterError>>,
+    {
+        self.insist(async || Ok(request().await?)).await.map_err(|cause| self.fail(cause))
+    }
+
+    /// Tries again what broke on the way: a few times where the server answers that it cannot, and for as long as an
+    /// API server takes to restart where there is no answer.
+    async fn insist<T>(&self, attempt: impl AsyncFn() -> Result<T, Cause>) -> Result<T, Cause> {
+        let mut pauses = RETRIES.iter();
+        let begin = Instant::now();
+        let mut told = false;
+        loop {
+            let error = match attempt().await {
+                Err(Cause::Cluster(error)) if error.is_transient() => error,
+                other => return other,
+            };
+            if let Some(pause) = pauses.next() {
+                tokio::time::sleep(*pause).await;
+                continue;
+            }
+            let late = begin.elapsed() > OUTAGE || Instant::now() >= self.work.deadline;
+            if late || !error.is_outage() {
+                return Err(error.into());
+            }
+            if !std::mem::replace(&mut told, true) {
+                self.tell(EventKind::Waiting(error.to_string()));
+            }
+            self.pause(LOOK_AGAIN).await.map_err(|stopped| stopped.cause)?;
         }
     }
 
@@ -65,8 +92,8 @@ impl Task<'_> {
                     return Ok(());
                 }
                 Err(Cause::Cluster(error)) if error.is_already_exists() => {
-                    let read = self.work.observer.read(self.work.cluster, &self.item.object).await;
-                    let Some(existing) = read.map_err(|error| self.fail(error))? else { continue };
+                    let read = self.read(|| self.work.observer.read(self.work.cluster, &self.item.object)).await;
+                    let Some(existing) = read? else { continue };
                     match owner(&existing, self.work.instance_id) {
                         Owner::This if !terminating(&existing) => return Ok(()),
                         Owner::This => self.gone(&[(self.item.object.clone(), uid(&existing).to_owned())]).await?,
@@ -96,8 +123,8 @@ impl Task<'_> {
                 Ok(patched)
             }
             Err(Cause::Cluster(error)) if error.is_invalid() => {
-                let read = self.work.observer.read(self.work.cluster, object).await;
-                let Some(live) = read.map_err(|error| self.fail(error))? else { return Err(self.fail(error)) };
+                let read = self.read(|| self.work.observer.read(self.work.cluster, object)).await;
+                let Some(live) = read? else { return Err(self.fail(error)) };
                 if again(&live).is_empty() {
                     return Ok(live);
                 }

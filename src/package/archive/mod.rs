@@ -13,7 +13,7 @@ use limits::{Budget, MAX_ENTRIES, MAX_KEPT_FILE_BYTES, MAX_LIST_BYTES, MIB, plai
 use names::Names;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use zip::ZipReadOptions;
 use zip::read::OwnedZipFileEntry;
@@ -91,9 +91,6 @@ impl Archive {
 
     /// Lists a zip in memory.
     pub fn zip(mut reader: Box<dyn ReadSeek>) -> Result<Self, Vec<Problem>> {
-        let not_a_zip = |error: &zip::result::ZipError| {
-            vec![Problem::error("C1", format!("not a zip archive: {error}")).help(WHAT_A_PACKAGE_IS)]
-        };
         let size = reader.seek(SeekFrom::End(0)).map_err(|error| not_a_zip(&error.into()))?;
         let mut archive = ZipIterable::try_new(&mut reader, zip::read::Config::default()).map_err(|e| not_a_zip(&e))?;
         if archive.len() > MAX_ENTRIES {
@@ -188,6 +185,23 @@ impl Archive {
         Some(file.and_then(|file| file.bytes.ok_or_else(|| too_large_to_keep(path))))
     }
 
+    /// Copies one file to a temporary file without a name, and computes its digests; `None` if there is none.
+    pub fn copy(&mut self, path: &str, algorithms: &BTreeSet<Algorithm>) -> Option<Result<(fs::File, Sums), Problem>> {
+        let entry = self.entries.get(path)?;
+        let mut budget = self.source.budget();
+        let mut hasher = Hasher::new(algorithms);
+        let copied = tempfile::tempfile()
+            .map_err(|error| Problem::error("C1", format!("{path} cannot be unpacked: {}", plain(&error))))
+            .and_then(|mut copy| {
+                self.source.pass(&mut budget, path, entry, |piece| {
+                    hasher.update(piece);
+                    copy.write_all(piece)
+                })?;
+                Ok(copy)
+            });
+        Some(copied.map(|copy| (copy, hasher.finish())))
+    }
+
     /// Reads everything once: hashes all files (with SHA-256 and with what `algorithms` asks for) and keeps the content
     /// of those that `keep` picks, unless they are larger than what can be parsed.
     pub fn load(
@@ -271,6 +285,18 @@ fn read(
 
 const WHAT_A_PACKAGE_IS: &str =
     "a package is a CSAR (a zip), or a directory with the same tree, that holds TOSCA-Metadata/TOSCA.meta";
+
+/// What the library found, in words of ours.
+fn not_a_zip(error: &zip::result::ZipError) -> Vec<Problem> {
+    let text = error.to_string();
+    let text = text.strip_prefix("invalid Zip archive: ").unwrap_or(&text);
+    let why = match text {
+        "Could not find EOCD" => "it has no list of entries at its end: it was cut off, or is another kind of file",
+        cut if cut.starts_with("Unexpected end") => "it was cut off",
+        other => other,
+    };
+    vec![Problem::error("C1", format!("not a zip archive: {why}")).help(WHAT_A_PACKAGE_IS)]
+}
 
 fn unreadable(error: &std::io::Error) -> Vec<Problem> {
     vec![Problem::error("C1", format!("cannot be read: {}", plain(error)))]

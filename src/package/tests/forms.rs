@@ -22,7 +22,8 @@ fn flat() -> Draft {
 #[test]
 fn a_package_without_tosca_metadata() {
     let package = flat().open().unwrap();
-    assert_eq!(package.warnings, []);
+    let warnings: Vec<_> = package.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(warnings, ["the package is not signed"]);
     assert_eq!((package.digests_checked, package.digests_listed), (1, 1));
     assert_eq!(package.kubernetes_files(), ["Files/cm.yaml"]);
     let back = Package::from_store(&package.store_bytes(), package.digest).unwrap();
@@ -106,7 +107,8 @@ fn entries_of_the_standard() {
         ),
     );
     draft.set("ChangeLog.txt", "all new").set("Licenses/l.txt", "free");
-    assert_eq!(draft.open().unwrap().warnings, []);
+    let warnings: Vec<_> = draft.open().unwrap().warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(warnings, ["the package is not signed"]);
     draft.replace(META, "ETSI-Entry-Change-Log: ChangeLog.txt\nETSI-Entry-Licenses: Licenses/\n", "");
     draft.replace("top.mf", "97018ca2", "deadbeef");
     let package = draft.open().unwrap();
@@ -115,7 +117,8 @@ fn entries_of_the_standard() {
         problems,
         [
             "M4 TOSCA-Metadata/TOSCA.meta: ETSI-Entry-Change-Log, ETSI-Entry-Licenses not given",
-            "F2 top.mf:6: vnfd_id is deadbeef-bf29-4715-9e2b-6e432dd1f414, but the VNFD's descriptor_id is 97018ca2-bf29-4715-9e2b-6e432dd1f414"
+            "F3 the package is not signed",
+            "F2 top.mf:6: vnfd_id is deadbeef-bf29-4715-9e2b-6e432dd1f414, but the VNFD's descriptor_id is 97018ca2-bf29-4715-9e2b-6e432dd1f414",
         ]
     );
 }

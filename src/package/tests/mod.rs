@@ -1,14 +1,18 @@
 //! Whole packages: the samples, and a corpus of broken ones, each with what is said about it.
 
 mod archives;
+mod broken;
+mod build;
 mod descriptor;
 mod forms;
 mod manifests;
 mod rules;
 mod sample;
+mod signed;
 mod whole;
 
 use super::archive::Archive;
+use super::examine::examine_archive;
 use super::*;
 use crate::object::ObjectRef;
 use proptest::prelude::*;
@@ -121,6 +125,10 @@ impl Draft {
     }
 }
 
+fn zip_of(draft: &Draft) -> Result<Archive, Vec<Problem>> {
+    Archive::zip(Box::new(Cursor::new(draft.zip())))
+}
+
 fn open_zip(bytes: Vec<u8>) -> Result<Package, PackageError> {
     Package::open_archive("x.csar".into(), Archive::zip(Box::new(Cursor::new(bytes))), &OpenOptions::default())
 }
@@ -169,6 +177,8 @@ proptest! {
         let at = position.index(yaml.len());
         let end = (at + text.len()).min(yaml.len());
         yaml.replace_range(at..end, &text);
-        let _ = draft.set(path, &yaml).open();
+        let valid = examine_archive("x".into(), zip_of(draft.set(path, &yaml)), &OpenOptions::default()).is_valid();
+        // Whoever says that a package is valid must be able to use it.
+        assert!(!valid || draft.open().is_ok());
     }
 }

@@ -1,12 +1,12 @@
 //! What `package validate` says of a package: each rule broken on its own, and all layers at once.
 
 use super::*;
-use crate::package::examine::{Examination, examine_archive};
+use crate::package::examine::Examination;
 
 const DF: &str = "Definitions/df.yaml";
 
 fn examined(draft: &Draft) -> Examination {
-    examine_archive("x.csar".into(), Archive::zip(Box::new(Cursor::new(draft.zip()))), &OpenOptions::default())
+    examine_archive("x.csar".into(), zip_of(draft), &OpenOptions::default())
 }
 
 /// Severity, rule, place and message of each finding.
@@ -247,7 +247,7 @@ fn what_workloads_need() {
     );
     assert_eq!(
         said(&workload("Deployment", "upf", CM_ENV)),
-        ["Warning K6 Files/upf.yaml:1: Deployment upf needs key \"a\" of ConfigMap cm, which has: "]
+        ["Warning K6 Files/upf.yaml:1: Deployment upf needs key \"a\" of ConfigMap cm, which has no key that fits"]
     );
     let missing = workload(
         "Deployment",
@@ -325,6 +325,16 @@ fn a_package_without_a_descriptor_still_has_its_manifests_judged() {
     let lines = found(&draft);
     assert!(lines.iter().any(|line| line.starts_with("Error M2")), "{lines:#?}");
     assert!(!lines.iter().any(|line| line.contains(" K5 ")), "{lines:#?}");
+}
+
+#[test]
+fn a_file_that_has_too_little_of_an_object_is_named() {
+    let mut draft = right();
+    draft.set("Files/half.yaml", "kind: ConfigMap\n").set("Files/values.yaml", "metadata: x\n");
+    let lines = found(draft.list("Name: Files/half.yaml\n\nName: Files/values.yaml\n"));
+    let expected = "Warning K1 Files/half.yaml: no Kubernetes object: it has only one of apiVersion, kind and metadata, and is not used";
+    assert!(lines.contains(&expected.to_owned()), "{lines:#?}");
+    assert!(!lines.iter().any(|line| line.contains("values.yaml")), "{lines:#?}");
 }
 
 #[test]

@@ -175,7 +175,7 @@ fn every_wrong_digest_is_named() {
     assert!(lines[1].starts_with("A4 Files/c.yaml: SHA-512 is "), "{problems}");
     assert_eq!(lines[2], "A3 TOSCA-Metadata/TOSCA.meta:17: Files/none.yaml is listed, but not in the package");
     draft.replace(META, "\nName: Files/none.yaml\n", "");
-    let options = OpenOptions { allow_hash_mismatch: true };
+    let options = OpenOptions { allow_hash_mismatch: true, ..OpenOptions::default() };
     let package =
         Package::open_archive("x".into(), Archive::zip(Box::new(Cursor::new(draft.zip()))), &options).unwrap();
     let warnings: Vec<_> = package.warnings.iter().map(|warning| (warning.rule, warning.severity)).collect();

@@ -7,39 +7,46 @@ use super::super::problem::Problem;
 use super::definitions::Definition;
 use super::types::{CONTAINER, MCIOP, Types, VDUS};
 use crate::yaml::{Content, Node};
+use std::collections::BTreeSet;
 
 /// Judges the containers, units and Mciops of a flavour's file.
 pub(super) fn check(definition: &Definition, types: &Types<'_>, problems: &mut Vec<Problem>) {
-    let of = |base: &'static str| definition.templates().filter(move |(_, _, node)| types.instance(node, base));
+    let of = |base: &str| -> Vec<(&str, usize, &Node)> {
+        definition.templates().filter(|(_, _, node)| types.instance(node, base)).collect()
+    };
+    let names = |nodes: &[(&str, usize, &Node)]| nodes.iter().map(|(name, ..)| (*name).to_owned()).collect();
+    let (units, containers, mciops) = (of(VDUS[1]), of(CONTAINER), of(MCIOP));
+    let known_containers: BTreeSet<String> = names(&containers);
+    let mut known_vdus: BTreeSet<String> = names(&units);
+    known_vdus.extend(names(&of(VDUS[0])));
     let mut wrong = |line: usize, message: String| {
         problems.push(Problem::error("V11", message).at(&definition.file, line).bearable());
     };
-    let mciops = of(MCIOP).count();
-    for (name, line, node) in of(VDUS[1]) {
-        let containers = required(node, "container");
-        if containers.is_empty() && mciops == 0 {
+    for (name, line, node) in units {
+        let required = required(node, "container");
+        if required.is_empty() && mciops.is_empty() {
             wrong(line, format!("VDU {name} has no container, and no Mciop makes one"));
         }
-        for (target, line) in containers {
-            if !of(CONTAINER).any(|(known, _, _)| known == target) {
+        for (target, line) in required {
+            if !known_containers.contains(&target) {
                 wrong(line, format!("VDU {name}: container {target:?} is no node of type {CONTAINER}"));
             }
         }
     }
-    for (name, line, node) in of(CONTAINER) {
+    for (name, line, node) in containers {
         match artifacts(node, "SwImage") {
             1 => {}
             0 => wrong(line, format!("container {name} has no SwImage artifact")),
             images => wrong(line, format!("container {name} has {images} SwImage artifacts, one is allowed")),
         }
     }
-    for (name, line, node) in of(MCIOP) {
+    for (name, line, node) in mciops {
         let vdus = required(node, "associatedVdu");
         if vdus.is_empty() {
             wrong(line, format!("Mciop {name} has no associatedVdu"));
         }
         for (target, line) in vdus {
-            if !of(VDUS[1]).chain(of(VDUS[0])).any(|(known, _, _)| known == target) {
+            if !known_vdus.contains(&target) {
                 wrong(line, format!("Mciop {name}: associatedVdu {target:?} is no VDU of this flavour"));
             }
         }

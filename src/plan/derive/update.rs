@@ -183,7 +183,8 @@ pub(super) fn next(
     let object = state.reference.clone();
     let change = compare::objects(&object, &contents.content(state)?, &contents.content(&new_state)?);
     if change.is_empty() {
-        return Ok(Next::State(Box::new(new_state)));
+        // Nothing is written, so what the API server made of its images holds.
+        return Ok(Next::State(Box::new(ObjectState { became: state.became.clone(), ..new_state })));
     }
     if is_config(&object) {
         // A Secret's type and immutability are part of what is written; labels and annotations are deferred.

@@ -13,7 +13,7 @@ use crate::view::fixtures::{
     INSTANCE_ID, OPERATION_ID, WORKLOADS, after, ago, all_objects, ascii, before, deferred, heal_all_sheet, object,
     password_sheet, retry_sheet, screen, terminate_sheet, untouched, update_items, update_sheet, vdu, workload,
 };
-use crate::view::inspect::{self, FlavourSheet, PackageSheet, ScriptLine, VduLine};
+use crate::view::inspect::{self, FlavourSheet, PackageSheet, ScriptLine, SignatureLine, VduLine};
 use crate::view::show::{self, OperationLine, OperationSheet, ShowRow, ShowSheet};
 use crate::view::tables::{self, ListRow, OperationRow, age, seconds};
 use crate::view::{plan, progress};
@@ -39,7 +39,7 @@ fn package_sheet() -> PackageSheet {
     PackageSheet {
         id: before(),
         digests: (12, 12),
-        signature: Err("not signed".into()),
+        signature: SignatureLine { text: "not signed".into(), verified: false },
         flavours: vec![FlavourSheet {
             id: "simple".into(),
             description: "A simple flavour".into(),
@@ -68,7 +68,7 @@ fn inspected() {
     assert_screen("s01-inspect-60", &inspect::package(&package_sheet(), &screen(60)));
     let mut odd = package_sheet();
     odd.digests = (0, 0);
-    odd.signature = Ok("CN=Company".into());
+    odd.signature = SignatureLine { text: "signed by CN=Company".into(), verified: true };
     odd.config.push((object("ConfigMap", "stray"), Vec::new()));
     odd.flavours[0].levels.clear();
     odd.flavours[0].vdus.truncate(1);

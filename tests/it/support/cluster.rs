@@ -45,6 +45,15 @@ impl Cluster {
         self.command("kubectl")
     }
 
+    /// Puts an image of the throwaway cluster's registry there under another name.
+    pub fn push(&self, image: &str, name: &str) {
+        const REGISTRY: &str = "127.0.0.1:23500";
+        let mut crane = self.command("crane");
+        crane.args(["copy", &format!("{REGISTRY}/{image}"), &format!("{REGISTRY}/{name}")]);
+        let output = crane.output().expect("the cluster's crane runs");
+        assert!(output.status.success(), "crane: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
     /// Any program, with the cluster's kubeconfig.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);

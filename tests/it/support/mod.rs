@@ -5,6 +5,7 @@
 
 mod cluster;
 pub mod driven;
+pub mod gated;
 pub mod manifests;
 mod namespace;
 mod objects;
@@ -13,6 +14,7 @@ mod point;
 mod proxy;
 pub mod rbac;
 mod run;
+mod running;
 pub mod sample;
 mod started;
 mod terminal;
@@ -26,6 +28,7 @@ pub use package::{Draft, Package, sample_request};
 pub use point::Point;
 pub use proxy::{Fault, Proxy, Traffic};
 pub use run::Run;
+pub use running::Running;
 pub use started::Started;
 pub use terminal::Terminal;
 pub use wait::eventually;

@@ -121,6 +121,18 @@ impl Namespace {
         })
     }
 
+    /// As [`Self::at_rest`], without Leases: who holds a lock renews it all the time.
+    pub fn at_rest_but_leases(&self) -> Objects {
+        let mut before = self.objects().without("Lease");
+        eventually("no controller writes any more", Duration::from_secs(30), || {
+            std::thread::sleep(Duration::from_millis(500));
+            let now = self.objects().without("Lease");
+            let rests = now.versions() == before.versions();
+            before = now;
+            rests.then(|| before.clone())
+        })
+    }
+
     /// What the Pod's container has printed since it started: first of all, what it saw at its start.
     #[track_caller]
     pub fn log(&self, pod: &str) -> String {

@@ -123,6 +123,13 @@ impl Objects {
         Self(named.map(|(name, item)| (name, Object(item.clone()))).collect())
     }
 
+    /// All but those of a kind.
+    #[must_use]
+    pub fn without(mut self, kind: &str) -> Self {
+        self.0.retain(|_, object| object.0["kind"] != kind);
+        self
+    }
+
     pub fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
