@@ -167,7 +167,6 @@ mod tests {
             package_before: None,
             package_after: None,
             flavour: None,
-            revisions: None,
             digests_checked: None,
             record: Vec::new(),
             items: vec![item],
