@@ -49,7 +49,12 @@ impl Store {
     pub async fn save_operation(&self, stored: &mut StoredOperation) -> Result<(), StoreError> {
         let operation = &stored.operation;
         let reference = names::config_map(&self.namespace, &names::operation(&operation.id));
-        stored.object = self.cluster.merge_patch(&reference, &operation.to_patch(stored.rollback.as_ref())).await?;
+        let patch = operation.to_patch(stored.rollback.as_ref());
+        // Twice: without an answer nobody knows which state it is in, and the same once more does no harm.
+        stored.object = match self.cluster.merge_patch(&reference, &patch).await {
+            Err(error) if error.is_transient() => self.cluster.merge_patch(&reference, &patch).await?,
+            answer => answer?,
+        };
         Ok(())
     }
 

@@ -32,7 +32,8 @@ impl Shape {
         if let Some(record) = records.instance {
             content.insert("record".to_owned(), record_of(record, before));
         }
-        let in_force = records.in_force();
+        // Not the one that the record calls in force: it may still have to be told.
+        let newest = records.newest();
         let ours = |object: &&Object| {
             !object.text(INSTANCE).is_empty() && object.text("/metadata/labels/kubectl-vnf~1record").is_empty()
         };
@@ -44,7 +45,7 @@ impl Shape {
             let owner = object.owner();
             if owner.is_empty() {
                 let old = before.has(name).then(|| before.get(name));
-                content.insert(name.to_owned(), written(object, old, in_force));
+                content.insert(name.to_owned(), written(object, old, newest));
                 lives.insert(name.to_owned(), life(object, old));
             } else if name.starts_with("ReplicaSet/") && object.number("/spec/replicas") > 0 {
                 let was = before.has(name) && before.get(name).number("/spec/replicas") > 0;
@@ -213,6 +214,12 @@ impl<'a> Records<'a> {
         json!(wrong)
     }
 
+    /// The highest number that a revision was given.
+    fn newest(&self) -> i64 {
+        let record = self.instance.map(Object::record).unwrap_or_default();
+        record["kubectlVnf"]["lastRevision"].as_i64().unwrap_or_default()
+    }
+
     fn in_force(&self) -> i64 {
         let record = self.instance.map(|record| record.text("/metadata/annotations/kubectl-vnf~1revision-in-force"));
         record.and_then(|number| number.parse().ok()).unwrap_or_default()
@@ -224,10 +231,9 @@ fn record_of(object: &Object, before: &Objects) -> Value {
     let record = object.record();
     let old = Records::of(before);
     let own = Records { instance: Some(object), all: before };
-    let last = record["kubectlVnf"]["lastRevision"].as_i64().unwrap_or_default();
     let number = match own.in_force() {
         number if number == old.in_force() => json!("as before"),
-        number if number == last => json!("the newest"),
+        number if number == own.newest() => json!("the newest"),
         number => json!(number),
     };
     let revisions = revisions(object);
@@ -276,7 +282,7 @@ fn revisions(record: &Object) -> Value {
 }
 
 /// An object as it was written: without what the server and controllers add.
-fn written(object: &Object, old: Option<&Object>, in_force: i64) -> Value {
+fn written(object: &Object, old: Option<&Object>, newest: i64) -> Value {
     let mut value = object.0.clone();
     value["status"].take();
     let metadata = value["metadata"].as_object_mut().expect("every object has metadata");
@@ -290,7 +296,7 @@ fn written(object: &Object, old: Option<&Object>, in_force: i64) -> Value {
     for pointer in ["/metadata/annotations", "/spec/template/metadata/annotations"] {
         let was = old.map(|old| old.text(&format!("{pointer}/{}", MARKER.replace('/', "~1"))).to_owned());
         if let Some(marker) = value.pointer_mut(pointer).and_then(|annotations| annotations.get_mut(MARKER)) {
-            *marker = told(marker.as_str().unwrap_or_default(), was.as_deref(), in_force);
+            *marker = told(marker.as_str().unwrap_or_default(), was.as_deref(), newest);
         }
     }
     if let Some(spec) = value["spec"].as_object_mut() {
@@ -303,10 +309,10 @@ fn written(object: &Object, old: Option<&Object>, in_force: i64) -> Value {
 }
 
 /// What a restart marker says.
-fn told(marker: &str, was: Option<&str>, in_force: i64) -> Value {
+fn told(marker: &str, was: Option<&str>, newest: i64) -> Value {
     match marker {
         marker if was == Some(marker) => "as before".into(),
-        marker if marker == in_force.to_string() => "of the revision in force".into(),
+        marker if marker == newest.to_string() => "of the newest revision".into(),
         marker => marker.into(),
     }
 }
