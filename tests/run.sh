@@ -71,6 +71,14 @@ other_tests() {
   done
 }
 
+# The signatures that the tests verify are made with it.
+need_openssl() {
+  if command -v openssl >/dev/null; then return; fi
+  say "== installing openssl"
+  apt-get install -qq -y --no-install-recommends openssl >/dev/null ||
+    die "there is no openssl on PATH, and apt-get could not install it (as root?)"
+}
+
 unit_suites() {
   local others
   mapfile -t others < <(other_tests)
@@ -130,6 +138,7 @@ main() {
   LOG=$(mktemp)
   trap finish EXIT
   trap 'exit 130' INT TERM HUP
+  need_openssl
   # The cluster first: if it cannot be had, say so before the unit tests have run.
   if [ "$unit_only" = no ]; then prepare_cluster; fi
   unit_suites "$@"

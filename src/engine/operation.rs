@@ -54,7 +54,7 @@ pub struct Options {
 
 /// What [`begin`] came to.
 pub enum Begun {
-    /// The operation is written, the lock is held: go on with [`carry_out`].
+    /// The operation is written, the lock is held: go on with [`super::carry::carry_out`].
     Ready(Box<StoredOperation>, Lock),
     /// The plan is another one by now: nothing was written, ask again.
     PlanChanged(Box<Proposal>),

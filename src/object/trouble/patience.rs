@@ -192,7 +192,7 @@ impl Patient {
     /// Until when a Pod that is Ready must go on to run before it is believed; `None`: it is believed.
     ///
     /// Without a probe a container is ready the moment it starts, also one that is about to end. One whose
-    /// predecessor in this Pod (`before`: its snapshot) has ended by itself has to run for [`TRIAL`].
+    /// predecessor in this Pod (`before`: its snapshot) has ended by itself has to run for `TRIAL`.
     pub fn on_trial(&mut self, pod: &Value, before: Option<&Snapshot>, now: Duration) -> Option<Duration> {
         let mut latest = None;
         for state in container_states(pod) {
