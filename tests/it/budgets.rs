@@ -244,18 +244,6 @@ fn a_container_that_keeps_ending_fails_with_its_third_end() {
 }
 
 #[test]
-fn containers_without_a_probe_that_exit_at_once_are_not_taken_for_done() {
-    let Some(cluster) = cluster() else { return };
-    // Each is Ready for the moment before it ends. One that is found out is enough.
-    let names = ["a", "b", "c", "d"];
-    let workloads: Vec<Value> = names.iter().map(|name| deployment(name, &driven_spec("nginx", "web"))).collect();
-    let draft = package("Dying", &[("web", SERVE)], &workloads);
-    let ns = running(cluster, "dying", &draft);
-    let run = failed(&ns, update(&ns, &draft.edit(ALL, SERVE, "echo no licence; exit 1"), &[]), 90);
-    run.says(["the container exits at once", "no licence"]);
-}
-
-#[test]
 fn an_instantiation_bears_ending_containers_until_time_is_up() {
     let Some(cluster) = cluster() else { return };
     let web = spec(&driven("nginx", "web", &json!({"readinessProbe": probe()})), &json!({}));

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | a container restarted in place starts with the mounts of before | `restart::*` |
 //! | Ready, observedGeneration and image tell of the old container | `budgets::ready_of_the_old_container_is_never_taken_for_done` |
-//! | a container is Ready for a moment before it ends | `budgets::containers_without_a_probe_that_exit_at_once_are_not_taken_for_done` |
+//! | a container is Ready for a moment before it ends | none: it is mostly found out, not always (see `engine::execute::alive`) |
 //! | the kubelet holds back a container that was changed to and fro | `an_image_changed_to_and_fro_is_waited_for` |
 //! | in place, a pull error is shown as CrashLoopBackOff | `failed::a_bad_image_of_a_bare_pod_is_named_with_its_pull_error` |
 //! | a missing key or object may come late | `budgets::an_object_that_is_missing_is_borne_for_a_while` |
@@ -16,9 +16,9 @@
 //! | JSON Patch tests compare bytes, and say nothing when they fail | `config_only::any_text_can_be_changed`, `drift::*` |
 //! | restartPolicy Never and OnFailure end for good on a bad image | `workloads::pods_that_are_not_always_restarted_are_made_anew` |
 //! | a patched init container does not run again | `workloads::a_sidecar_restarts_in_place_and_an_init_container_does_not` |
-//! | a dry run cannot try everything | `plan::*`, `bad_input::*` |
-//! | the lock: whose clock, and who sleeps | `interrupted::*` |
-//! | who is first takes the name | `bad_input::a_name_is_given_once` |
+//! | a dry run cannot try everything | `precheck::*`, `bad_input::*` |
+//! | the lock: whose clock, and who sleeps | `contended::*` |
+//! | who is first takes the name | `contended::*`, `bad_input::a_name_is_given_once` |
 //! | a VNF's own ConfigMaps look like records | `a_vnf_of_many_config_maps_is_one_line_of_the_list` |
 //! | a grace period does not travel through an owner | `force_reaches_pods_through_their_owner` |
 //! | a Namespace or CRD is shared | `terminate::*` |
