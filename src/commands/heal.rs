@@ -6,13 +6,13 @@ use super::update::require_current;
 use crate::cli::args::{Change, Global};
 use crate::cli::error::{CliError, Exit};
 use crate::engine::operation::Proposal;
-use crate::engine::session::{Session, snapshot};
+use crate::engine::session::Session;
 use crate::plan::derive::heal::{self, Targets};
 use crate::plan::derive::update::deferred;
 use crate::plan::sheet::{Sheet, down, untouched};
-use crate::plan::{Contents, Inputs, Vdus, items};
-use crate::record::operation::{Manner, RecordChange};
-use crate::record::{Journal, Verb};
+use crate::plan::{Contents, Inputs, Vdus, items, journal};
+use crate::record::Verb;
+use crate::record::operation::Manner;
 use serde_json::{Map, Value, json};
 
 /// Heal a VNF: make chosen VNFCs again, or all of its workloads
@@ -92,13 +92,7 @@ pub(crate) async fn run(global: &Global, args: HealArgs) -> Result<Exit, CliErro
                     .map_err(CliError::new)?
             }
         };
-        let journal = Journal {
-            source: Some(current.clone()),
-            snapshot: snapshot(&current, &live),
-            target: Some(target.clone()),
-            scope,
-            record: RecordChange::default(),
-        };
+        let journal = journal(&current, Some(target.clone()), scope, &live);
         let items = items(&Inputs {
             journal: &journal,
             contents: &contents,

@@ -6,14 +6,14 @@ use super::operate::Operating;
 use crate::cli::args::{Change, DryRun, Global};
 use crate::cli::error::{CliError, Exit};
 use crate::engine::operation::Proposal;
-use crate::engine::session::{Session, snapshot};
+use crate::engine::session::Session;
 use crate::object::ObjectRef;
 use crate::object::mask::printable_line;
 use crate::plan::order::holds_data;
 use crate::plan::sheet::Sheet;
-use crate::plan::{Contents, Inputs, items};
-use crate::record::operation::{Manner, RecordChange};
-use crate::record::{Journal, Revision, Scope, Verb};
+use crate::plan::{Contents, Inputs, items, journal};
+use crate::record::operation::Manner;
+use crate::record::{Revision, Scope, Verb};
 use serde_json::json;
 use std::time::Duration;
 
@@ -77,13 +77,7 @@ pub(crate) async fn run(global: &Global, args: TerminateArgs) -> Result<Exit, Cl
         let current = super::update::require_current(instance)?.clone();
         let live = observer.live();
         let scope = Scope { delete: deleted(&current).cloned().collect(), ..Scope::default() };
-        let journal = Journal {
-            snapshot: snapshot(&current, &live),
-            source: Some(current.clone()),
-            target: None,
-            scope,
-            record: RecordChange::default(),
-        };
+        let journal = journal(&current, None, scope, &live);
         let items = items(&Inputs {
             journal: &journal,
             contents: &contents,

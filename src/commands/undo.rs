@@ -6,13 +6,13 @@ use super::update::require_current;
 use crate::cli::args::{Change, Global};
 use crate::cli::error::{CliError, Exit};
 use crate::engine::operation::Proposal;
-use crate::engine::session::{Session, snapshot};
+use crate::engine::session::Session;
 use crate::plan::derive::undo::{earlier, undo};
 use crate::plan::derive::update::{self, Refusal, RefusedChange};
 use crate::plan::sheet::{Sheet, down, untouched};
-use crate::plan::{Contents, Inputs, Vdus, drift, items};
-use crate::record::operation::{Manner, RecordChange};
-use crate::record::{Instance, Journal, Revision, Verb};
+use crate::plan::{Contents, Inputs, Vdus, drift, items, journal};
+use crate::record::operation::Manner;
+use crate::record::{Instance, Revision, Verb};
 use serde_json::json;
 
 /// Go back to an earlier revision: its images, ConfigMaps and Secrets, and exactly the Pods that use them
@@ -65,13 +65,7 @@ pub(crate) async fn run(global: &Global, args: UndoArgs) -> Result<Exit, CliErro
         let (target, scope) = update::scope(current, derived, &contents, &live, false)?;
         let deferred = update::deferred(&target, &contents).map_err(CliError::new)?;
         let drift = drift::overwritten(current, &target, &scope, &contents, &live)?;
-        let journal = Journal {
-            source: Some(current.clone()),
-            snapshot: snapshot(current, &live),
-            target: Some(target.clone()),
-            scope,
-            record: RecordChange::default(),
-        };
+        let journal = journal(current, Some(target.clone()), scope, &live);
         let items = items(&Inputs { journal: &journal, contents: &contents, live: &live, instance_id: &instance.id })?;
         let sheet = Sheet {
             package_before: Some(current.package.clone()),

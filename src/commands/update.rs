@@ -8,10 +8,10 @@ use crate::cli::args::{Change, DryRun, Global};
 use crate::cli::error::{CliError, Exit};
 use crate::engine::observe::Observer;
 use crate::engine::operation::Proposal;
-use crate::engine::session::{Session, snapshot};
+use crate::engine::session::Session;
 use crate::plan::derive::update::{self, Refusal};
 use crate::plan::sheet::{ConfigRule, RecordLine, Sheet, down, untouched};
-use crate::plan::{Contents, Inputs, Vdus, drift, items};
+use crate::plan::{Contents, Inputs, Vdus, drift, items, journal};
 use crate::record::operation::{Manner, RecordChange};
 use crate::record::{Instance, Journal, PackageId, Revision, Scope, Verb};
 use crate::view::plan as plan_view;
@@ -309,13 +309,7 @@ impl Prepared {
         };
         let deferred = update::deferred(&target, &self.contents).map_err(|r| self.refused(env, instance, r))?;
         let drift = drift::overwritten(current, &target, &scope, &self.contents, &live)?;
-        let journal = Journal {
-            source: Some(current.clone()),
-            snapshot: snapshot(current, &live),
-            target: Some(target.clone()),
-            scope,
-            record,
-        };
+        let journal = Journal { record, ..journal(current, Some(target.clone()), scope, &live) };
         let items =
             items(&Inputs { journal: &journal, contents: &self.contents, live: &live, instance_id: &instance.id })?;
         let vdus = Vdus::of(&target, &self.contents);

@@ -20,7 +20,8 @@ use crate::plan::derive::update::deferred;
 use crate::plan::{Contents, Item};
 use crate::record::{Affected, How, Journal, OperationState, Revision, Verb};
 use crate::report::outcome::{FailureLine, Outcome, Standing as StandingLine, WayBack, WaysOut};
-use std::collections::{BTreeMap, BTreeSet};
+use serde_json::Value;
+use std::collections::BTreeSet;
 use tokio::time::Instant;
 
 /// How often everything is read again, if something is found not to be ready that was a moment ago.
@@ -39,21 +40,8 @@ pub struct Means<'a> {
 }
 
 impl Means<'_> {
-    /// Executes some items of a journal under the lock.
-    pub(super) async fn execute(
-        &self,
-        session: &Session,
-        lock: &Lock,
-        verb: Verb,
-        journal: &Journal,
-        deadline: Instant,
-        items: &[Item],
-    ) -> Vec<Failure> {
-        let mask = account::mask(journal, self.contents, self.observer);
-        execute(&self.work(session, lock, verb, journal, deadline, &mask), items).await
-    }
-
-    fn work<'w>(
+    /// What executing a journal under the lock works with.
+    pub(super) fn work<'w>(
         &'w self,
         session: &'w Session,
         lock: &'w Lock,
@@ -79,43 +67,33 @@ impl Means<'_> {
         }
     }
 
-    /// Executes items and reads everything again, until that proves the target or something is in the way.
-    pub(super) async fn reach(
-        &self,
-        session: &Session,
-        lock: &Lock,
-        verb: Verb,
-        journal: &Journal,
-        deadline: Instant,
-        items: &[Item],
-    ) -> Result<(Vec<Failure>, Proof), EngineError> {
-        let mask = account::mask(journal, self.contents, self.observer);
-        let work = self.work(session, lock, verb, journal, deadline, &mask);
-        let mut failures = execute(&work, items).await;
-        let mut proof = Proof::default();
-        for round in 1..=VERIFY_ROUNDS {
-            if !failures.is_empty() {
-                return Ok((failures, Proof::default()));
-            }
-            let read = verify(&session.cluster, work.instance_id, journal, self.contents);
-            let (read, ended) = futures::future::join(read, alive::ended(&work, items)).await;
-            proof = read?;
-            // What is not ready, or dead already, is waited for again, with the patience that it deserves.
-            let all_well = ended.is_empty() && proof.unready.is_empty();
-            let off_target = proof.off.len() > proof.unready.len();
-            if all_well || off_target || round == VERIFY_ROUNDS {
-                break;
-            }
-            failures = alive::settle_again(&work, items, &ended, &proof.unready).await;
-        }
-        failures.append(&mut proof.off);
-        Ok((failures, proof))
-    }
-
     /// Items of a journal against what is live now.
     pub(super) fn items(&self, session: &Session, journal: &Journal) -> Result<Vec<Item>, EngineError> {
         plan_items(journal, self.contents, self.observer, &session.instance().id)
     }
+}
+
+/// Executes items and reads everything again, until that proves the target or something is in the way.
+pub(super) async fn reach(work: &Work<'_>, items: &[Item]) -> Result<(Vec<Failure>, Proof), EngineError> {
+    let mut failures = execute(work, items).await;
+    let mut proof = Proof::default();
+    for round in 1..=VERIFY_ROUNDS {
+        if !failures.is_empty() {
+            return Ok((failures, Proof::default()));
+        }
+        let read = verify(work.cluster, work.instance_id, work.journal, work.contents);
+        let (read, ended) = futures::future::join(read, alive::ended(work, items)).await;
+        proof = read?;
+        // What is not ready, or dead already, is waited for again, with the patience that it deserves.
+        let all_well = ended.is_empty() && proof.unready.is_empty();
+        let off_target = proof.off.len() > proof.unready.len();
+        if all_well || off_target || round == VERIFY_ROUNDS {
+            break;
+        }
+        failures = alive::settle_again(work, items, &ended, &proof.unready).await;
+    }
+    failures.append(&mut proof.off);
+    Ok((failures, proof))
 }
 
 /// What a run of an operation came to, before it is written down.
@@ -157,7 +135,9 @@ async fn go_forward(
     let verb = operation.operation.kubectl_vnf.verb;
     let items = means.items(session, &journal)?;
     let deadline = Instant::now() + means.options.timeout;
-    let (failures, mut proof) = means.reach(session, lock, verb, &journal, deadline, &items).await?;
+    let mask = account::mask(&journal, means.contents, means.observer);
+    let work = means.work(session, lock, verb, &journal, deadline, &mask);
+    let (failures, mut proof) = reach(&work, &items).await?;
     let mut target = journal.target.clone();
     if failures.is_empty() {
         for state in target.iter_mut().flat_map(|target| &mut target.objects) {
@@ -255,13 +235,12 @@ pub fn ways(operation: &StoredOperation, contents: &Contents, observer: &Observe
     let live = observer.live();
     let journal = match &operation.rollback {
         Some(fixed) => Ok(fixed.clone()),
-        None => rollback(&operation.journal, contents, &live, BTreeMap::new()),
+        None => rollback(&operation.journal, contents, &live),
     };
     // Taking away a Pod that never came up restarts nothing.
     let serves = |affected: &Affected| {
-        let pods = live.pods_of(&affected.object);
-        let going = pods.iter().filter(|pod| affected.pods.iter().any(|old| old == uid(pod)));
-        affected.how != How::Mark && going.into_iter().any(|pod| is_ready(pod))
+        let going = |pod: &Value| affected.pods.iter().any(|old| old == uid(pod));
+        affected.how != How::Mark && live.pods_of(&affected.object).into_iter().any(|pod| going(pod) && is_ready(pod))
     };
     let back = journal.ok().filter(|_| extension.verb.can_be_taken_back()).map(|journal| WayBack {
         revision: journal.target.as_ref().map(|target| target.number),

@@ -4,16 +4,17 @@
 //! still start with the new one, so only the decision made after that is fixed in the operation. A rollback that dies
 //! before it begins from the live objects again; one that dies after it goes on with what was fixed.
 
-use super::carry::{Ending, Means, finish};
+use super::account;
+use super::carry::{Ending, Means, finish, reach};
+use super::execute::execute;
 use super::failure::{Cause, Failure};
 use super::lock::Lock;
-use super::observe::Observer;
-use super::session::{EngineError, Session, snapshot};
+use super::session::{EngineError, Session};
 use super::verify::Proof;
 use crate::cluster::store::StoredOperation;
 use crate::object::config::is_config;
+use crate::plan::Vdus;
 use crate::plan::derive::rollback::{not_back, rollback, unsettled};
-use crate::plan::{Contents, Vdus};
 use crate::record::{Journal, OperationState};
 use crate::report::outcome::Outcome;
 use std::time::Duration;
@@ -50,13 +51,14 @@ async fn go_back(
     let journal = match operation.rollback.clone() {
         Some(fixed) => fixed,
         None => {
-            let first = derive(&forward, means.contents, means.observer)?;
+            let first = rollback(&forward, means.contents, &means.observer.live())?;
             let mut items = means.items(session, &first)?;
             items.retain(|item| is_config(&item.object) && !first.scope.delete.contains(&item.object));
-            failures = means.execute(session, lock, verb, &first, deadline, &items).await;
+            let mask = account::mask(&first, means.contents, means.observer);
+            failures = execute(&means.work(session, lock, verb, &first, deadline, &mask), &items).await;
             if failures.is_empty() {
                 let_restarts_begin(&forward, means, deadline).await;
-                let fixed = derive(&forward, means.contents, means.observer)?;
+                let fixed = rollback(&forward, means.contents, &means.observer.live())?;
                 lock.check().await.map_err(EngineError::Lock)?;
                 operation.rollback = Some(fixed.clone());
                 session.store.save_operation(&mut operation).await?;
@@ -69,7 +71,8 @@ async fn go_back(
     let mut proof = Proof::default();
     if failures.is_empty() {
         let items = means.items(session, &journal)?;
-        (failures, proof) = means.reach(session, lock, verb, &journal, deadline, &items).await?;
+        let mask = account::mask(&journal, means.contents, means.observer);
+        (failures, proof) = reach(&means.work(session, lock, verb, &journal, deadline, &mask), &items).await?;
     }
     if failures.is_empty() {
         failures = left_behind(session, &forward, means).await?;
@@ -77,17 +80,6 @@ async fn go_back(
     let revision = journal.target.clone();
     let reached = OperationState::RolledBack;
     finish(session, operation, lock, means, Ending { journal: &journal, failures, proof, reached, revision }).await
-}
-
-/// What taking an operation back needs, as the cluster is now.
-///
-/// # Errors
-/// A package is not at hand.
-pub fn derive(forward: &Journal, contents: &Contents, observer: &Observer) -> Result<Journal, EngineError> {
-    let live = observer.live();
-    let revision = forward.source.as_ref().or(forward.target.as_ref());
-    let pods = revision.map(|revision| snapshot(revision, &live)).unwrap_or_default();
-    Ok(rollback(forward, contents, &live, pods)?)
 }
 
 /// Waits until the kubelet has begun to do what the operation told it about bare Pods. Told the contrary before it has

@@ -4,13 +4,10 @@ use super::lock::{self, Holder};
 use super::observe::Observer;
 use crate::cluster::store::{Store, StoreError, Stored, StoredOperation};
 use crate::cluster::{Cluster, ClusterError};
-use crate::object::pod::{Snapshot, active};
-use crate::object::{text, uid};
 use crate::plan::{ContentError, Contents};
-use crate::record::operation::PodBefore;
 use crate::record::{Instance, OperationState, Revision, Verb, names};
 use futures::future::try_join_all;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Why a command cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -201,19 +198,4 @@ async fn standing(cluster: &Cluster, store: &Store, stored: &mut Stored) -> Resu
             None => Standing::Unfinished { interrupted: state.is_running(), operation: Box::new(operation) },
         }),
     }
-}
-
-/// Every Pod of a revision's workloads, by name.
-pub fn snapshot(revision: &Revision, live: &crate::plan::Live) -> BTreeMap<String, PodBefore> {
-    let mut snapshot = BTreeMap::new();
-    for state in &revision.objects {
-        for pod in live.pods_of(&state.reference) {
-            let Some(name) = text(pod, "/metadata/name").filter(|_| active(pod) && !uid(pod).is_empty()) else {
-                continue;
-            };
-            let before = PodBefore { workload: state.reference.clone(), snapshot: Snapshot::of(pod) };
-            snapshot.insert(name.to_owned(), before);
-        }
-    }
-    snapshot
 }

@@ -7,6 +7,7 @@
 //! from is `trouble`'s matter.
 
 use super::pod::{self, condition, container_states};
+use super::rollout::{is_on_delete, partition};
 use super::workload::{self, WorkloadKind, marker_of_pod};
 use super::{text, uid};
 use serde_json::Value;
@@ -120,20 +121,9 @@ fn pods_ready(object: &Value, kind: WorkloadKind, owned_pods: &[&Value], marker:
 
 /// Whether a StatefulSet's partition holds a Pod back: its ordinal, counted from `spec.ordinals.start`, is below.
 pub fn below_partition(set: &Value, pod: &Value) -> bool {
-    if on_delete(set) {
-        return false;
-    }
     let ordinal = text(pod, "/metadata/name").and_then(|name| name.rsplit_once('-')?.1.parse::<u64>().ok());
     let start = count(set, "/spec/ordinals/start");
-    ordinal.is_some_and(|ordinal| ordinal.saturating_sub(start) < partition(set))
-}
-
-fn partition(set: &Value) -> u64 {
-    count(set, "/spec/updateStrategy/rollingUpdate/partition")
-}
-
-fn on_delete(object: &Value) -> bool {
-    text(object, "/spec/updateStrategy/type") == Some("OnDelete")
+    ordinal.is_some_and(|ordinal| ordinal.saturating_sub(start) < partition(set).unwrap_or(0))
 }
 
 /// Whether a StatefulSet's Pod is of the template that its controller now makes Pods from. Other kinds have no
@@ -178,11 +168,12 @@ fn status_ready(object: &Value, kind: WorkloadKind) -> Readiness {
                 short(at("availableReplicas"), wanted, "available")
             })
             .or_else(|| {
-                let rolled = if on_delete(object) { 0 } else { wanted.saturating_sub(partition(object)) };
+                let rolled =
+                    if is_on_delete(object) { 0 } else { wanted.saturating_sub(partition(object).unwrap_or(0)) };
                 short(at("updatedReplicas"), rolled, "new")
             }),
         WorkloadKind::DaemonSet => {
-            let rolled = if on_delete(object) { 0 } else { wanted };
+            let rolled = if is_on_delete(object) { 0 } else { wanted };
             short(at("updatedNumberScheduled"), rolled, "new")
                 .or_else(|| short(at("numberReady"), wanted, "ready"))
                 .or_else(|| short(at("numberAvailable"), wanted, "available"))

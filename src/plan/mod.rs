@@ -24,10 +24,11 @@ pub use live::Live;
 
 use crate::object::config::{self, changed_keys, must_replace};
 use crate::object::health::{self, Readiness, WorkloadTarget};
-use crate::object::pod::{phase as phase_of, terminating};
+use crate::object::pod::{Snapshot, active, phase as phase_of, terminating};
 use crate::object::workload::{WorkloadKind, images, marker, marker_of_pod, pod_spec};
-use crate::object::{ObjectRef, uid};
-use crate::record::{How, Journal, ObjectState, Reason, Revision};
+use crate::object::{ObjectRef, text, uid};
+use crate::record::operation::{PodBefore, RecordChange};
+use crate::record::{How, Journal, ObjectState, Reason, Revision, Scope};
 use content::{Owner, owner};
 use order::{Phase, phase};
 use serde::Serialize;
@@ -141,6 +142,28 @@ pub enum ItemState {
     Done,
 }
 
+/// What an operation on what is instantiated fixes before its first write: from where, to where (`None`: nothing is to
+/// be left), what it touches, and every Pod as it is now. The record stays as it is.
+pub fn journal(source: &Revision, target: Option<Revision>, scope: Scope, live: &Live) -> Journal {
+    let (source, snapshot) = (Some(source.clone()), snapshot(source, live));
+    Journal { source, target, scope, snapshot, record: RecordChange::default() }
+}
+
+/// Every Pod of a revision's workloads, by name.
+fn snapshot(revision: &Revision, live: &Live) -> BTreeMap<String, PodBefore> {
+    let mut snapshot = BTreeMap::new();
+    for state in &revision.objects {
+        for pod in live.pods_of(&state.reference) {
+            let Some(name) = text(pod, "/metadata/name").filter(|_| active(pod) && !uid(pod).is_empty()) else {
+                continue;
+            };
+            let before = PodBefore { workload: state.reference.clone(), snapshot: Snapshot::of(pod) };
+            snapshot.insert(name.to_owned(), before);
+        }
+    }
+    snapshot
+}
+
 /// What items are made from.
 pub struct Inputs<'a> {
     /// Revisions, scope, and the Pods as they were.
@@ -188,7 +211,7 @@ pub fn items(inputs: &Inputs<'_>) -> Result<Vec<Item>, ContentError> {
             .into_iter()
             .filter(|pod| affected.pods.iter().any(|old| old == uid(pod)))
             .collect();
-        let names = pods.iter().filter_map(|pod| crate::object::text(pod, "/metadata/name")).map(ToOwned::to_owned);
+        let names = pods.iter().filter_map(|pod| text(pod, "/metadata/name")).map(ToOwned::to_owned);
         let names: Vec<String> = names.collect();
         let (step, progress) = affected_item(inputs, affected, state)?;
         push(&affected.object, step, progress, &affected.reasons, names);

@@ -8,6 +8,7 @@ use super::live::Live;
 use crate::object::config::KeyChange;
 use crate::object::pod::terminating;
 use crate::object::reference::{Class, ConfigUse, uses};
+use crate::object::rollout::is_on_delete;
 use crate::object::workload::{ContainerClass, WorkloadKind, containers, images, pod_spec};
 use crate::object::{ObjectRef, text, uid};
 use crate::record::{Affected, ConfigChange, How, ObjectState, Reason, Revision};
@@ -101,7 +102,7 @@ fn workload(
 
 /// How the Pods of a workload's controller get a new template.
 pub(super) fn controlled(kind: WorkloadKind, live: &Value) -> How {
-    let by_us = kind == WorkloadKind::ReplicaSet || text(live, "/spec/updateStrategy/type") == Some("OnDelete");
+    let by_us = kind == WorkloadKind::ReplicaSet || is_on_delete(live);
     if by_us { How::ReplacePods } else { How::RollOut }
 }
 

@@ -4,16 +4,14 @@
 use super::derive::heal::{self, Targets};
 use super::derive::update::{self, Refusal};
 use super::derive::{fail, instantiate};
-use super::{Contents, Inputs, ItemState, Live, Step, drift, items};
+use super::{Contents, Inputs, ItemState, Live, Step, drift, items, journal};
 use crate::object::pod::Snapshot;
 use crate::object::workload::{WorkloadKind, pod_spec};
-use crate::object::{Manifest, ObjectRef, text, uid};
+use crate::object::{Manifest, ObjectRef, uid};
 use crate::package::{OpenOptions, Package};
-use crate::record::operation::{PodBefore, RecordChange};
 use crate::record::{How, Journal, PackageId, Reason, Revision, Scope};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::path::Path;
 
 mod back;
@@ -114,20 +112,7 @@ impl World {
 
     /// The journal of an operation that begins now, from the revision in force.
     fn journal(&self, target: Revision, scope: Scope) -> Journal {
-        let mut snapshot = BTreeMap::new();
-        for state in &self.current.objects {
-            for pod in self.live.pods_of(&state.reference) {
-                let before = PodBefore { workload: state.reference.clone(), snapshot: Snapshot::of(pod) };
-                snapshot.insert(text(pod, "/metadata/name").unwrap_or_default().to_owned(), before);
-            }
-        }
-        Journal {
-            source: Some(self.current.clone()),
-            target: Some(target),
-            scope,
-            snapshot,
-            record: RecordChange::default(),
-        }
+        journal(&self.current, Some(target), scope, &self.live)
     }
 
     fn items(&self, target: &Revision, scope: &Scope) -> Vec<super::Item> {

@@ -7,10 +7,9 @@ use crate::cli::args::{Change, DryRun, Global};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::signal::{acknowledge, stop_requests};
 use crate::engine::operation::plan_items;
-use crate::engine::rollback::derive;
 use crate::object::mask::printable_line;
 use crate::plan::sheet::{Sheet, down, untouched};
-use crate::plan::{Contents, Vdus, drift};
+use crate::plan::{Contents, Vdus, derive, drift};
 use crate::record::Revision;
 use crate::record::operation::Manner;
 use crate::view::plan as plan_view;
@@ -49,7 +48,7 @@ pub(crate) async fn run(global: &Global, args: RollbackArgs) -> Result<Exit, Cli
     }
     let journal = match &operation.rollback {
         Some(fixed) => fixed.clone(),
-        None => derive(&forward, &contents, &observer)?,
+        None => derive::rollback::rollback(&forward, &contents, &observer.live())?,
     };
     let items = plan_items(&journal, &contents, &observer, &session.instance().id)?;
     let namespace = revisions.first().map(|revision| revision.namespace.clone()).unwrap_or_default();

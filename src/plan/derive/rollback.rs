@@ -17,25 +17,19 @@ use crate::plan::derive::fail;
 use crate::plan::live::Live;
 use crate::plan::order::holds_data;
 use crate::plan::restart::{bare_pod, changed_uses, controlled, key_reasons, wanted_images, with_pending};
-use crate::record::operation::{PodBefore, RecordChange};
+use crate::plan::snapshot;
+use crate::record::operation::RecordChange;
 use crate::record::{Affected, ConfigChange, How, Journal, ObjectState, Reason, Revision, Scope};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// What must be done to take an operation back, against the live objects: a journal of its own, from where the
 /// operation aimed to where it began. Whatever is as it was, is not in it.
 ///
-/// `snapshot` are the Pods as they are now.
-///
 /// # Errors
 /// The former revision points into a package that is not at hand.
-pub fn rollback(
-    forward: &Journal,
-    contents: &Contents,
-    live: &Live,
-    snapshot: BTreeMap<String, PodBefore>,
-) -> Result<Journal, ContentError> {
+pub fn rollback(forward: &Journal, contents: &Contents, live: &Live) -> Result<Journal, ContentError> {
     let scope = match &forward.source {
         Some(source) => back_to(source, forward, contents, live)?,
         None => Scope { delete: created(forward, live), ..Scope::default() },
@@ -44,7 +38,12 @@ pub fn rollback(
         source: forward.target.clone(),
         target: forward.source.clone(),
         scope,
-        snapshot,
+        snapshot: forward
+            .source
+            .as_ref()
+            .or(forward.target.as_ref())
+            .map(|one| snapshot(one, live))
+            .unwrap_or_default(),
         record: RecordChange::default(),
     })
 }

@@ -36,7 +36,7 @@ impl World {
     }
 
     fn back(&self, journal: &Journal) -> Journal {
-        rollback(journal, &self.contents, &self.live, journal.snapshot.clone()).expect("a way back")
+        rollback(journal, &self.contents, &self.live).expect("a way back")
     }
 }
 
