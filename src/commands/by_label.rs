@@ -1,7 +1,7 @@
 //! `terminate --by-label`: what carries the instance's label is deleted, for when the record cannot say what to delete.
 
 use super::env::{Env, by, new_id};
-use super::operate::watched;
+use super::operate::{consent, watched};
 use super::terminate::{TerminateArgs, grace_seconds};
 use crate::cli::args::{DryRun, Global};
 use crate::cli::error::{CliError, Exit};
@@ -60,12 +60,8 @@ pub(crate) async fn run(global: &Global, args: &TerminateArgs) -> Result<Exit, C
     let stop = stop_requests();
     if !args.change.yes && env.ui.interactive() {
         env.ui.err("\n");
-        match env.ui.ask(&plan_view::question(&sheet), stop.clone()).await {
-            Some(true) => {}
-            answer => {
-                env.ui.err(if answer.is_some() { "Nothing was changed.\n" } else { "\nNothing was changed.\n" });
-                return Ok(if answer.is_some() { Exit::Failed } else { Exit::Interrupted });
-            }
+        if let Err(exit) = consent(&env, &plan_view::question(&sheet), stop.clone()).await {
+            return Ok(exit);
         }
     }
     acknowledge(&env.ui, stop.clone());

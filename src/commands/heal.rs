@@ -1,7 +1,7 @@
 //! `heal`: chosen Pods made again, or all VDU workloads.
 
 use super::env::{Env, new_id};
-use super::operate::Operating;
+use super::operate::{Operating, Terms};
 use super::update::require_current;
 use crate::cli::args::{Change, Global};
 use crate::cli::error::{CliError, Exit};
@@ -12,7 +12,6 @@ use crate::plan::derive::update::deferred;
 use crate::plan::sheet::{Sheet, down, untouched};
 use crate::plan::{Contents, Inputs, Vdus, items, journal};
 use crate::record::Verb;
-use crate::record::operation::Manner;
 use serde_json::{Map, Value, json};
 
 /// Heal a VNF: make chosen VNFCs again, or all of its workloads
@@ -121,19 +120,11 @@ pub(crate) async fn run(global: &Global, args: HealArgs) -> Result<Exit, CliErro
         })
     };
     let proposal = propose(&session)?;
-    let operating = Operating {
-        env: &env,
-        session: &mut session,
-        contents: &contents,
-        observer: &observer,
-        change: &args.change,
-        asks: args.all,
-        overwrite_drift: true,
-        manner: Manner::default(),
-        rollback_on_failure: false,
-    };
+    let operating =
+        Operating { env: &env, session: &mut session, contents: &contents, observer: &observer, change: &args.change };
+    let terms = Terms { asks: args.all, overwrite_drift: true, ..Terms::default() };
     let again = async |session: &Session| propose(session);
-    let (exit, _) = operating.run(proposal, again).await?;
+    let (exit, _) = operating.run(terms, proposal, again).await?;
     Ok(exit)
 }
 

@@ -2,7 +2,7 @@
 
 use super::create::check_name;
 use super::env::{Env, new_id};
-use super::operate::Operating;
+use super::operate::{Operating, Terms};
 use super::request::{InstantiateRequest, PackageFlags, open_package, package_id, package_notes};
 use crate::cli::args::{Change, Global};
 use crate::cli::error::{CliError, Exit};
@@ -15,7 +15,7 @@ use crate::package::vnfd::Flavour;
 use crate::plan::sheet::Sheet;
 use crate::plan::{Contents, Inputs, derive, items};
 use crate::record::instance::{InstantiationState, ScaleInfo};
-use crate::record::operation::{Manner, RecordChange};
+use crate::record::operation::RecordChange;
 use crate::record::{Instance, Journal, Revision, Scope, Verb};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -143,19 +143,10 @@ async fn operate(
         })
     };
     let proposal = propose(session)?;
-    let operating = Operating {
-        env,
-        session,
-        contents,
-        observer: &observer,
-        change: &args.change,
-        asks: false,
-        overwrite_drift: false,
-        manner: Manner::default(),
-        rollback_on_failure: args.rollback_on_failure,
-    };
+    let operating = Operating { env, session, contents, observer: &observer, change: &args.change };
+    let terms = Terms { rollback_on_failure: args.rollback_on_failure, ..Terms::default() };
     let again = async |session: &Session| propose(session);
-    let (exit, _) = operating.run(proposal, again).await?;
+    let (exit, _) = operating.run(terms, proposal, again).await?;
     Ok(exit)
 }
 

@@ -41,6 +41,11 @@ pub struct Operating<'a> {
     pub observer: &'a Observer,
     /// The user's flags.
     pub change: &'a Change,
+}
+
+/// On what terms an operation begins.
+#[derive(Default)]
+pub struct Terms {
     /// Whether the verb asks for consent.
     pub asks: bool,
     /// Other people's changes may be overwritten without asking.
@@ -60,11 +65,12 @@ impl Operating<'_> {
     /// Whatever kept the operation from beginning, or its end from being written.
     pub async fn run(
         self,
+        terms: Terms,
         mut proposal: Proposal,
         again: impl AsyncFn(&Session) -> Result<Proposal, CliError>,
     ) -> Result<(Exit, Option<Outcome>), CliError> {
         let env = self.env;
-        let interactive = self.asks && !self.change.yes && env.ui.interactive();
+        let interactive = terms.asks && !self.change.yes && env.ui.interactive();
         // Until somebody is asked, or something is written, Ctrl-C simply ends the process.
         let mut stop = None;
         loop {
@@ -82,7 +88,7 @@ impl Operating<'_> {
                 env.ui.err(&if all { plan_view::sheet(sheet, &screen) } else { plan_view::head(sheet, &screen) });
                 env.ui.err("\n");
             }
-            let refuses_drift = !only_checks && !sheet.drift.is_empty() && !interactive && !self.overwrite_drift;
+            let refuses_drift = !only_checks && !sheet.drift.is_empty() && !interactive && !terms.overwrite_drift;
             let Some(checked) = self.check(&proposal, &around, refuses_drift).await? else {
                 let now = again(self.session).await?;
                 if !only_checks {
@@ -102,24 +108,14 @@ impl Operating<'_> {
                 return Err(refused_drift(sheet));
             }
             let stop = stop.get_or_insert_with(stop_requests).clone();
-            if interactive {
-                match env.ui.ask(&plan_view::question(sheet), stop.clone()).await {
-                    Some(true) => {}
-                    Some(false) => {
-                        env.ui.err("Nothing was changed.\n");
-                        return Ok((Exit::Failed, None));
-                    }
-                    None => {
-                        env.ui.err("\nNothing was changed.\n");
-                        return Ok((Exit::Interrupted, None));
-                    }
-                }
+            if interactive && let Err(exit) = consent(env, &plan_view::question(sheet), stop.clone()).await {
+                return Ok((exit, None));
             }
             let acknowledging = acknowledge(&env.ui, stop.clone());
             if !self.session.stored.exists() {
                 self.session.stored = env.store.create(self.session.stored.instance.clone()).await?;
             }
-            let options = options(self.change, stop, self.manner.clone());
+            let options = options(self.change, stop, terms.manner.clone());
             let (events, receiver) = Events::channel();
             let plan_again = async |session: &Session| again(session).await;
             let shown = proposal.sheet.clone();
@@ -143,7 +139,7 @@ impl Operating<'_> {
                     .await;
                     let outcome = outcome.map_err(|error| unfinished(env, self.session, error))?;
                     let own_fault = outcome.failures.iter().any(|failure| !failure.consequence);
-                    if self.rollback_on_failure && own_fault && !*stop.borrow() {
+                    if terms.rollback_on_failure && own_fault && !*stop.borrow() {
                         return self.take_back(outcome, stop).await;
                     }
                     return Ok((conclude(env, self.change, &outcome), Some(outcome)));
@@ -227,6 +223,18 @@ impl Operating<'_> {
     }
 }
 
+/// Asks before the first write. Without consent nothing is changed: how the process then ends.
+pub async fn consent(env: &Env, question: &str, stop: watch::Receiver<bool>) -> Result<(), Exit> {
+    let (line_end, exit) = match env.ui.ask(question, stop).await {
+        Some(true) => return Ok(()),
+        Some(false) => ("", Exit::Failed),
+        // The terminal has echoed ^C without a line end.
+        None => ("\n", Exit::Interrupted),
+    };
+    env.ui.err(&format!("{line_end}Nothing was changed.\n"));
+    Err(exit)
+}
+
 /// Drift is all that is in the way.
 fn refused_drift(sheet: &Sheet) -> CliError {
     let (verb, name) = (sheet.verb, &sheet.name);
@@ -263,8 +271,8 @@ pub async fn go_on(
     lock: Lock,
     stop: watch::Receiver<bool>,
 ) -> Result<Exit, CliError> {
-    let Operating { env, session, contents, observer, change, .. } = operating;
-    let options = options(change, stop, operating.manner);
+    let Operating { env, session, contents, observer, change } = operating;
+    let options = options(change, stop, operation.operation.kubectl_vnf.manner.clone());
     let outcome = watched(env, change, Events::channel(), async |events| {
         carry_out(session, operation, lock, Means { contents, observer, events, options }).await
     });
@@ -281,7 +289,7 @@ pub async fn go_back(
     operation: &StoredOperation,
     stop: watch::Receiver<bool>,
 ) -> Result<Outcome, CliError> {
-    let Operating { env, session, contents, observer, change, .. } = operating;
+    let Operating { env, session, contents, observer, change } = operating;
     let options = options(change, stop, operation.operation.kubectl_vnf.manner.clone());
     let (operation, lock) = resume(session, operation, &options, OperationState::RollingBack).await?;
     let outcome = watched(env, change, Events::channel(), async |events| {

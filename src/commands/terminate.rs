@@ -2,7 +2,7 @@
 
 use super::delete::{line, remove};
 use super::env::{Env, new_id};
-use super::operate::Operating;
+use super::operate::{Operating, Terms};
 use crate::cli::args::{Change, DryRun, Global};
 use crate::cli::error::{CliError, Exit};
 use crate::engine::operation::Proposal;
@@ -108,19 +108,16 @@ pub(crate) async fn run(global: &Global, args: TerminateArgs) -> Result<Exit, Cl
         })
     };
     let proposal = propose(&session)?;
-    let operating = Operating {
-        env: &env,
-        session: &mut session,
-        contents: &contents,
-        observer: &observer,
-        change: &args.change,
+    let operating =
+        Operating { env: &env, session: &mut session, contents: &contents, observer: &observer, change: &args.change };
+    let terms = Terms {
         asks: true,
         overwrite_drift: true,
         manner: Manner { grace_seconds: grace_seconds(&args), delete_record: args.delete, ..Manner::default() },
-        rollback_on_failure: false,
+        ..Terms::default()
     };
     let again = async |session: &Session| propose(session);
-    let (exit, outcome) = operating.run(proposal, again).await?;
+    let (exit, outcome) = operating.run(terms, proposal, again).await?;
     if args.delete && exit == Exit::Done && outcome.is_some() {
         remove(&env, &session).await?;
         env.ui.out(&line(&session.instance().vnf_instance_name));

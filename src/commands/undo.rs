@@ -1,7 +1,7 @@
 //! `undo`: an update to an earlier revision, whose content is still in the cluster.
 
 use super::env::{Env, new_id};
-use super::operate::Operating;
+use super::operate::{Operating, Terms};
 use super::update::require_current;
 use crate::cli::args::{Change, Global};
 use crate::cli::error::{CliError, Exit};
@@ -87,19 +87,16 @@ pub(crate) async fn run(global: &Global, args: UndoArgs) -> Result<Exit, CliErro
         })
     };
     let proposal = propose(&session)?;
-    let operating = Operating {
-        env: &env,
-        session: &mut session,
-        contents: &contents,
-        observer: &observer,
-        change: &args.change,
+    let operating =
+        Operating { env: &env, session: &mut session, contents: &contents, observer: &observer, change: &args.change };
+    let terms = Terms {
         asks: true,
         overwrite_drift: args.overwrite_drift,
         manner: Manner { one_by_one: args.one_by_one, ..Manner::default() },
         rollback_on_failure: args.rollback_on_failure,
     };
     let again = async |session: &Session| propose(session);
-    let (exit, _) = operating.run(proposal, again).await?;
+    let (exit, _) = operating.run(terms, proposal, again).await?;
     Ok(exit)
 }
 

@@ -2,7 +2,7 @@
 
 use super::create::check_name;
 use super::env::{Env, new_id};
-use super::operate::Operating;
+use super::operate::{Operating, Terms};
 use super::request::{PackageFlags, UpdateRequest, merge, open_package, package_id, package_notes};
 use crate::cli::args::{Change, DryRun, Global};
 use crate::cli::error::{CliError, Exit};
@@ -79,6 +79,8 @@ pub(crate) async fn run(global: &Global, args: UpdateArgs) -> Result<Exit, CliEr
         contents: &prepared.contents,
         observer: &prepared.observer,
         change: &args.change,
+    };
+    let terms = Terms {
         asks: true,
         // Without a package, putting back what drifted is all that is asked for.
         overwrite_drift: args.overwrite_drift || prepared.restores(),
@@ -86,7 +88,7 @@ pub(crate) async fn run(global: &Global, args: UpdateArgs) -> Result<Exit, CliEr
         rollback_on_failure: args.rollback_on_failure,
     };
     let again = async |session: &Session| prepared.propose(&env, session);
-    let (exit, _) = operating.run(proposal, again).await?;
+    let (exit, _) = operating.run(terms, proposal, again).await?;
     Ok(exit)
 }
 

@@ -136,7 +136,7 @@ mod tests {
     use super::*;
     use crate::plan::ItemState;
     use crate::plan::order::phase;
-    use crate::record::{Reason, Verb};
+    use crate::record::{Instance, PackageId, Reason, Verb};
     use serde_json::json;
     use std::collections::BTreeMap;
 
@@ -157,27 +157,8 @@ mod tests {
         let reasons = vec![Reason::Image { container: "c".into(), before: before.into(), after: "new".into() }];
         let item =
             Item { phase: phase(&object), object, vdu: None, step, state: ItemState::ToDo, reasons, pods: Vec::new() };
-        Sheet {
-            verb: Verb::Update,
-            name: "x".into(),
-            id: "id".into(),
-            context: String::new(),
-            namespace: "n".into(),
-            revisions: None,
-            package_before: None,
-            package_after: None,
-            flavour: None,
-            digests_checked: None,
-            record: Vec::new(),
-            items: vec![item],
-            config_rule: None,
-            deferred: Vec::new(),
-            drift: Vec::new(),
-            untouched: Vec::new(),
-            down: Vec::new(),
-            ahead: Vec::new(),
-            notes: Vec::new(),
-        }
+        let instance = Instance::create("id".into(), "x".into(), PackageId::unknown());
+        Sheet::new(Verb::Update, &instance, "", "n", vec![item])
     }
 
     fn told(now: &Value) -> Vec<(String, String, Option<String>)> {

@@ -10,7 +10,7 @@ use crate::plan::drift::Drift;
 use crate::plan::order::phase;
 use crate::plan::sheet::{ConfigRule, RecordLine, Sheet, Untouched};
 use crate::plan::{Item, ItemState, Step};
-use crate::record::{PackageId, Reason, Verb};
+use crate::record::{Instance, PackageId, Reason, Verb};
 use jiff::{Span, Timestamp};
 use serde_json::json;
 
@@ -194,26 +194,12 @@ pub fn untouched() -> Vec<Untouched> {
 }
 
 fn sheet(verb: Verb, items: Vec<Item>) -> Sheet {
+    let instance = Instance::create(INSTANCE_ID.into(), "sample-vnf".into(), before());
     Sheet {
-        verb,
-        name: "sample-vnf".into(),
-        id: INSTANCE_ID.into(),
-        context: "lab".into(),
-        namespace: "default".into(),
         package_before: Some(before()),
         package_after: Some(after()),
-        flavour: None,
-        revisions: None,
         digests_checked: Some(12),
-        record: Vec::new(),
-        items,
-        config_rule: None,
-        deferred: Vec::new(),
-        drift: Vec::new(),
-        untouched: Vec::new(),
-        down: Vec::new(),
-        ahead: Vec::new(),
-        notes: Vec::new(),
+        ..Sheet::new(verb, &instance, "lab", "default", items)
     }
 }
 

@@ -65,17 +65,8 @@ pub(crate) async fn run(global: &Global, args: RetryArgs) -> Result<Exit, CliErr
     let manner = operation.operation.kubectl_vnf.manner.clone();
     let taking = options(&args.change, stop.clone(), manner.clone());
     let (operation, lock) = resume(&mut session, &operation, &taking, OperationState::Processing).await?;
-    let operating = Operating {
-        env: &env,
-        session: &mut session,
-        contents: &contents,
-        observer: &observer,
-        change: &args.change,
-        asks: false,
-        overwrite_drift: true,
-        manner: manner.clone(),
-        rollback_on_failure: false,
-    };
+    let operating =
+        Operating { env: &env, session: &mut session, contents: &contents, observer: &observer, change: &args.change };
     let exit = go_on(operating, operation, lock, stop).await?;
     if exit == Exit::Done && manner.delete_record {
         delete::remove(&env, &session).await?;

@@ -1,7 +1,7 @@
 //! `op rollback`: an operation that stopped half way is taken back.
 
 use super::super::env::Env;
-use super::super::operate::{Operating, conclude, go_back, look_ahead};
+use super::super::operate::{Operating, conclude, consent, go_back, look_ahead};
 use super::unfinished;
 use crate::cli::args::{Change, DryRun, Global};
 use crate::cli::error::{CliError, Exit};
@@ -11,7 +11,6 @@ use crate::object::mask::printable_line;
 use crate::plan::sheet::{Sheet, down, untouched};
 use crate::plan::{Contents, Vdus, derive, drift};
 use crate::record::Revision;
-use crate::record::operation::Manner;
 use crate::view::plan as plan_view;
 
 /// Take an operation back that stopped half way: config, templates and Pods are then as they were
@@ -76,26 +75,13 @@ pub(crate) async fn run(global: &Global, args: RollbackArgs) -> Result<Exit, Cli
     let stop = stop_requests();
     if !args.change.yes && env.ui.interactive() {
         env.ui.err("\n");
-        match env.ui.ask(&plan_view::rollback_question(&sheet, to), stop.clone()).await {
-            Some(true) => {}
-            answer => {
-                env.ui.err(if answer.is_some() { "Nothing was changed.\n" } else { "\nNothing was changed.\n" });
-                return Ok(if answer.is_some() { Exit::Failed } else { Exit::Interrupted });
-            }
+        if let Err(exit) = consent(&env, &plan_view::rollback_question(&sheet, to), stop.clone()).await {
+            return Ok(exit);
         }
     }
     acknowledge(&env.ui, stop.clone());
-    let operating = Operating {
-        env: &env,
-        session: &mut session,
-        contents: &contents,
-        observer: &observer,
-        change: &args.change,
-        asks: true,
-        overwrite_drift: true,
-        manner: Manner::default(),
-        rollback_on_failure: false,
-    };
+    let operating =
+        Operating { env: &env, session: &mut session, contents: &contents, observer: &observer, change: &args.change };
     let outcome = go_back(operating, &operation, stop).await?;
     Ok(conclude(&env, &args.change, &outcome))
 }
