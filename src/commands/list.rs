@@ -8,12 +8,10 @@ use crate::cluster::store::{annotation, list_records};
 use crate::engine::lock;
 use crate::object::mask::printable_line;
 use crate::object::text;
+use crate::record::OperationState;
 use crate::record::names::{INSTANCE, column};
 use crate::view::tables::{self, ListRow};
 use serde_json::{Value, json};
-
-/// How an operation under way ends in the column.
-const PROCESSING: &str = "PROCESSING";
 
 /// List VNF instances
 #[derive(Debug, clap::Args)]
@@ -71,13 +69,16 @@ pub(crate) async fn run(global: &Global, args: ListArgs) -> Result<Exit, CliErro
         (!value.is_empty()).then(|| value.to_owned())
     };
     // Only who finds an operation under way asks whether anybody is still at it.
-    let under_way = records.iter().any(|record| annotation(record, column::OPERATION).ends_with(PROCESSING));
-    let alive = if under_way { lock::alive(&env.cluster, namespace).await } else { None };
+    let any = records.iter().any(|record| under_way(annotation(record, column::OPERATION)).is_some());
+    let alive = if any { lock::alive(&env.cluster, namespace).await } else { None };
     let operation = |record: &Value| {
         let text = column(record, column::OPERATION)?;
         let id = record["metadata"]["labels"][INSTANCE].as_str().unwrap_or("");
         let gone = alive.as_ref().is_some_and(|alive| !alive.contains(id));
-        Some(if gone { text.replace(PROCESSING, lock::INTERRUPTED) } else { text })
+        Some(match under_way(&text) {
+            Some(verb) if gone => format!("{verb} {}", lock::INTERRUPTED),
+            _ => text,
+        })
     };
     let rows: Vec<ListRow> = records
         .iter()
@@ -100,6 +101,12 @@ pub(crate) async fn run(global: &Global, args: ListArgs) -> Result<Exit, CliErro
     let wide = args.output == Some(TableOutput::Wide);
     env.ui.out(&tables::list(&rows, wide, args.all_namespaces, !args.no_headers, &env.screen()));
     Ok(Exit::Done)
+}
+
+/// The verb of an operation, as the column has it, whose state says that somebody is at work on it.
+fn under_way(column: &str) -> Option<&str> {
+    let (verb, state) = column.rsplit_once(' ')?;
+    OperationState::RUNNING.iter().any(|running| running.to_string() == state).then_some(verb)
 }
 
 /// What a record lacks that every record has, as far as its metadata tell.
@@ -126,4 +133,16 @@ fn summary(record: &Value) -> Value {
             "operation": annotation(record, column::OPERATION),
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operation_is_under_way_forth_and_back() {
+        assert_eq!(under_way("update PROCESSING"), Some("update"));
+        assert_eq!(under_way("update ROLLING_BACK"), Some("update"));
+        assert_eq!([under_way("heal COMPLETED"), under_way("update FAILED_TEMP"), under_way("")], [None; 3]);
+    }
 }

@@ -85,6 +85,9 @@ pub enum OperationState {
 }
 
 impl OperationState {
+    /// States in which a process is at work, or was when it died.
+    pub const RUNNING: [Self; 2] = [Self::Processing, Self::RollingBack];
+
     /// Whether nothing can follow on it.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::RolledBack)
@@ -92,7 +95,7 @@ impl OperationState {
 
     /// Whether a process is at work on it, or was when it died.
     pub fn is_running(self) -> bool {
-        matches!(self, Self::Processing | Self::RollingBack)
+        Self::RUNNING.contains(&self)
     }
 }
 
