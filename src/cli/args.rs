@@ -198,6 +198,43 @@ pub enum TableOutput {
     Wide,
 }
 
+/// Flags of every table.
+#[derive(Clone, Debug, Args)]
+pub struct Table {
+    /// Output format
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub output: Option<TableOutput>,
+    /// No column headers
+    #[arg(long)]
+    pub no_headers: bool,
+}
+
+impl Table {
+    /// The form for a machine, if one is asked for.
+    pub fn machine(&self) -> Option<Output> {
+        match self.output? {
+            TableOutput::Json => Some(Output::Json),
+            TableOutput::Yaml => Some(Output::Yaml),
+            TableOutput::Name => Some(Output::Name),
+            TableOutput::Wide => None,
+        }
+    }
+}
+
+/// Flags of the verbs that move a VNF from one revision to another.
+#[derive(Clone, Debug, Args)]
+pub struct Move {
+    /// Roll back if it fails (not if it is interrupted)
+    #[arg(long)]
+    pub rollback_on_failure: bool,
+    /// Restart one workload after the other
+    #[arg(long)]
+    pub one_by_one: bool,
+    /// Overwrite what somebody else changed in the fields that are written
+    #[arg(long)]
+    pub overwrite_drift: bool,
+}
+
 /// Flags of every verb that changes something.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Operation options")]

@@ -2,7 +2,7 @@
 
 use super::env::Env;
 use super::operate::print;
-use crate::cli::args::{Global, Output, TableOutput};
+use crate::cli::args::{Global, Output, Table, TableOutput};
 use crate::cli::error::{CliError, Exit};
 use crate::cluster::store::{annotation, list_records};
 use crate::engine::lock;
@@ -19,12 +19,9 @@ pub struct ListArgs {
     /// In all namespaces
     #[arg(short = 'A', long)]
     pub all_namespaces: bool,
-    /// Output format
-    #[arg(short, long, value_enum, value_name = "FORMAT")]
-    pub output: Option<TableOutput>,
-    /// No column headers
-    #[arg(long)]
-    pub no_headers: bool,
+    /// Flags of every table.
+    #[command(flatten)]
+    pub table: Table,
 }
 
 pub(crate) async fn run(global: &Global, args: ListArgs) -> Result<Exit, CliError> {
@@ -42,20 +39,19 @@ pub(crate) async fn run(global: &Global, args: ListArgs) -> Result<Exit, CliErro
         whole.is_none()
     });
     records.sort_by_key(|record| (namespace_of(record), annotation(record, column::NAME).to_owned()));
-    match args.output {
-        Some(TableOutput::Json | TableOutput::Yaml) => {
-            let items: Vec<Value> = records.iter().map(summary).collect();
-            let output = if args.output == Some(TableOutput::Json) { Output::Json } else { Output::Yaml };
-            print(&env, Some(output), &items, "", |_| String::new());
-            return Ok(Exit::Done);
-        }
-        Some(TableOutput::Name) => {
+    match args.table.machine() {
+        Some(Output::Name) => {
             for record in &records {
                 env.ui.out(&format!("vnfinstance/{}\n", annotation(record, column::NAME)));
             }
             return Ok(Exit::Done);
         }
-        Some(TableOutput::Wide) | None => {}
+        Some(output) => {
+            let items: Vec<Value> = records.iter().map(summary).collect();
+            print(&env, Some(output), &items, "", |_| String::new());
+            return Ok(Exit::Done);
+        }
+        None => {}
     }
     if records.is_empty() {
         env.ui.err(&match namespace {
@@ -98,8 +94,8 @@ pub(crate) async fn run(global: &Global, args: ListArgs) -> Result<Exit, CliErro
             operation_time: annotation(record, column::OPERATION_TIME).parse().ok(),
         })
         .collect();
-    let wide = args.output == Some(TableOutput::Wide);
-    env.ui.out(&tables::list(&rows, wide, args.all_namespaces, !args.no_headers, &env.screen()));
+    let wide = args.table.output == Some(TableOutput::Wide);
+    env.ui.out(&tables::list(&rows, wide, args.all_namespaces, !args.table.no_headers, &env.screen()));
     Ok(Exit::Done)
 }
 

@@ -2,7 +2,7 @@
 
 use super::env::{Env, by};
 use super::problems;
-use crate::cli::args::{Change, DryRun, Output, Progress};
+use crate::cli::args::{Change, DryRun, Move, Output, Progress};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::signal::{acknowledge, stop_requests};
 use crate::cli::ui::Ui;
@@ -54,6 +54,18 @@ pub struct Terms {
     pub manner: Manner,
     /// Roll back what fails.
     pub rollback_on_failure: bool,
+}
+
+impl Terms {
+    /// Those of a verb that moves a VNF from one revision to another: it asks.
+    pub fn of(way: &Move) -> Self {
+        Self {
+            asks: true,
+            overwrite_drift: way.overwrite_drift,
+            manner: Manner { one_by_one: way.one_by_one, ..Manner::default() },
+            rollback_on_failure: way.rollback_on_failure,
+        }
+    }
 }
 
 impl Operating<'_> {

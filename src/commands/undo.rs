@@ -3,7 +3,7 @@
 use super::env::{Env, new_id};
 use super::operate::{Operating, Terms};
 use super::update::require_current;
-use crate::cli::args::{Change, Global};
+use crate::cli::args::{Change, Global, Move};
 use crate::cli::error::{CliError, Exit};
 use crate::engine::operation::Proposal;
 use crate::engine::session::Session;
@@ -11,7 +11,6 @@ use crate::plan::derive::undo::{earlier, undo};
 use crate::plan::derive::update::{self, Refusal, RefusedChange};
 use crate::plan::sheet::{Sheet, down, untouched};
 use crate::plan::{Contents, Inputs, Vdus, drift, items, journal};
-use crate::record::operation::Manner;
 use crate::record::{Instance, Revision, Verb};
 use serde_json::json;
 
@@ -30,15 +29,9 @@ pub struct UndoArgs {
     /// Number of the revision to go back to, as `show` lists them
     #[arg(long, value_name = "N")]
     pub to_revision: Option<u64>,
-    /// Roll back if it fails (not if it is interrupted)
-    #[arg(long)]
-    pub rollback_on_failure: bool,
-    /// Restart one workload after the other
-    #[arg(long)]
-    pub one_by_one: bool,
-    /// Overwrite what somebody else changed in the fields that the undo writes
-    #[arg(long)]
-    pub overwrite_drift: bool,
+    /// How it moves.
+    #[command(flatten)]
+    pub way: Move,
     /// Flags of every changing verb.
     #[command(flatten)]
     pub change: Change,
@@ -89,12 +82,7 @@ pub(crate) async fn run(global: &Global, args: UndoArgs) -> Result<Exit, CliErro
     let proposal = propose(&session)?;
     let operating =
         Operating { env: &env, session: &mut session, contents: &contents, observer: &observer, change: &args.change };
-    let terms = Terms {
-        asks: true,
-        overwrite_drift: args.overwrite_drift,
-        manner: Manner { one_by_one: args.one_by_one, ..Manner::default() },
-        rollback_on_failure: args.rollback_on_failure,
-    };
+    let terms = Terms::of(&args.way);
     let again = async |session: &Session| propose(session);
     let (exit, _) = operating.run(terms, proposal, again).await?;
     Ok(exit)

@@ -4,7 +4,7 @@ use super::create::check_name;
 use super::env::{Env, new_id};
 use super::operate::{Operating, Terms};
 use super::request::{PackageFlags, UpdateRequest, merge, open_package, package_id, package_notes};
-use crate::cli::args::{Change, DryRun, Global};
+use crate::cli::args::{Change, DryRun, Global, Move};
 use crate::cli::error::{CliError, Exit};
 use crate::engine::observe::Observer;
 use crate::engine::operation::Proposal;
@@ -12,7 +12,7 @@ use crate::engine::session::Session;
 use crate::plan::derive::update::{self, Refusal};
 use crate::plan::sheet::{ConfigRule, RecordLine, Sheet, down, untouched};
 use crate::plan::{Contents, Inputs, Vdus, drift, items, journal};
-use crate::record::operation::{Manner, RecordChange};
+use crate::record::operation::RecordChange;
 use crate::record::{Instance, Journal, PackageId, Revision, Scope, Verb};
 use crate::view::plan as plan_view;
 use serde_json::{Value, json};
@@ -37,15 +37,9 @@ pub struct UpdateArgs {
     /// New name of the instance
     #[arg(long = "name", value_name = "NAME")]
     pub new_name: Option<String>,
-    /// Roll back if it fails (not if it is interrupted)
-    #[arg(long)]
-    pub rollback_on_failure: bool,
-    /// Restart one workload after the other
-    #[arg(long)]
-    pub one_by_one: bool,
-    /// Overwrite what somebody else changed in the fields that the update writes
-    #[arg(long)]
-    pub overwrite_drift: bool,
+    /// How it moves.
+    #[command(flatten)]
+    pub way: Move,
     /// Which packages are taken.
     #[command(flatten)]
     pub trust: PackageFlags,
@@ -80,13 +74,9 @@ pub(crate) async fn run(global: &Global, args: UpdateArgs) -> Result<Exit, CliEr
         observer: &prepared.observer,
         change: &args.change,
     };
-    let terms = Terms {
-        asks: true,
-        // Without a package, putting back what drifted is all that is asked for.
-        overwrite_drift: args.overwrite_drift || prepared.restores(),
-        manner: Manner { one_by_one: args.one_by_one, ..Manner::default() },
-        rollback_on_failure: args.rollback_on_failure,
-    };
+    let mut terms = Terms::of(&args.way);
+    // Without a package, putting back what drifted is all that is asked for.
+    terms.overwrite_drift |= prepared.restores();
     let again = async |session: &Session| prepared.propose(&env, session);
     let (exit, _) = operating.run(terms, proposal, again).await?;
     Ok(exit)

@@ -2,7 +2,7 @@
 
 use super::super::env::Env;
 use super::super::operate::print;
-use crate::cli::args::{Global, Output, TableOutput};
+use crate::cli::args::{Global, Output, Table};
 use crate::cli::error::{CliError, Exit};
 use crate::cluster::store::StoredOperation;
 use crate::engine::lock;
@@ -16,12 +16,9 @@ use std::collections::BTreeSet;
 pub struct ListArgs {
     /// The instance [default: all of the namespace]
     pub name: Option<String>,
-    /// Output format
-    #[arg(short, long, value_enum, value_name = "FORMAT")]
-    pub output: Option<TableOutput>,
-    /// No column headers
-    #[arg(long)]
-    pub no_headers: bool,
+    /// Flags of every table.
+    #[command(flatten)]
+    pub table: Table,
 }
 
 pub(crate) async fn run(global: &Global, args: ListArgs) -> Result<Exit, CliError> {
@@ -35,20 +32,19 @@ pub(crate) async fn run(global: &Global, args: ListArgs) -> Result<Exit, CliErro
         env.ui.err(&format!("! left out: {}\n", printable_line(&error.to_string())));
     }
     let alive = lock::alive(&env.cluster, Some(env.store.namespace())).await;
-    match args.output {
-        Some(TableOutput::Json | TableOutput::Yaml) => {
-            let all: Vec<_> = operations.iter().map(|stored| &stored.operation).collect();
-            let output = if args.output == Some(TableOutput::Json) { Output::Json } else { Output::Yaml };
-            print(&env, Some(output), &all, "", |_| String::new());
-            return Ok(Exit::Done);
-        }
-        Some(TableOutput::Name) => {
+    match args.table.machine() {
+        Some(Output::Name) => {
             for stored in &operations {
                 env.ui.out(&format!("vnflcmopocc/{}\n", stored.operation.id));
             }
             return Ok(Exit::Done);
         }
-        Some(TableOutput::Wide) | None => {}
+        Some(output) => {
+            let all: Vec<_> = operations.iter().map(|stored| &stored.operation).collect();
+            print(&env, Some(output), &all, "", |_| String::new());
+            return Ok(Exit::Done);
+        }
+        None => {}
     }
     if operations.is_empty() {
         env.ui.err(&format!("No operations found in {} namespace.\n", env.store.namespace()));
@@ -68,7 +64,7 @@ pub(crate) async fn run(global: &Global, args: ListArgs) -> Result<Exit, CliErro
             by: operation.kubectl_vnf.by.to_string(),
         })
         .collect();
-    env.ui.out(&tables::operations(&rows, !args.no_headers, &env.screen()));
+    env.ui.out(&tables::operations(&rows, !args.table.no_headers, &env.screen()));
     Ok(Exit::Done)
 }
 
