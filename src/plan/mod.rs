@@ -1,6 +1,6 @@
 //! What is to be done, and why: pure decisions, made from two revisions and the live objects.
 //!
-//! A command first derives the target revision and the [`Scope`](crate::record::Scope) of what it touches ([`mod@derive`]); [`items`] then says
+//! A command first derives the target revision and the [`Scope`] of what it touches ([`mod@derive`]); [`items`] then says
 //! for each object in that scope what step it needs and how far it is. The same value is what a user is shown, what
 //! is executed, and, made again against the live cluster, what tells a retry which work is left. Nothing here does
 //! I/O: live objects come in as [`Live`], package contents as [`Contents`].
