@@ -71,7 +71,7 @@ fn of_item(item: &Item, now: &Sheet, live: &Live) -> Vec<Drift> {
 /// The UID that a step was planned for; `""`: there was nothing.
 fn known_uid(item: &Item) -> Option<&str> {
     match &item.step {
-        Step::Recreate { uid, .. } => Some(uid),
+        Step::Recreate { uid, .. } | Step::Apply { uid, .. } => Some(uid),
         Step::Create => Some(""),
         Step::Config { patch, .. }
         | Step::RollOut { patch, .. }
@@ -92,7 +92,7 @@ fn patch_of(step: &Step) -> Vec<Value> {
         | Step::ReplacePods { patch, .. }
         | Step::Mark { patch } => patch.clone(),
         Step::InPlace { mark, patch, .. } => [mark.clone(), patch.clone()].concat(),
-        Step::Create | Step::Recreate { .. } | Step::Respawn { .. } | Step::Delete => Vec::new(),
+        Step::Create | Step::Apply { .. } | Step::Recreate { .. } | Step::Respawn { .. } | Step::Delete => Vec::new(),
     }
 }
 

@@ -12,7 +12,7 @@ pub mod scope;
 pub use instance::Instance;
 pub use operation::{Journal, Operation, OperationState, Verb};
 pub use revision::{ObjectState, PackageId, Revision};
-pub use scope::{Affected, ConfigChange, How, Reason, Scope};
+pub use scope::{Affected, Applied, ConfigChange, How, Reason, Scope};
 
 use base64::Engine as _;
 use serde::Serialize;

@@ -7,6 +7,7 @@ use crate::object::quota::{self, Exceeded, Usage};
 use crate::object::{ObjectRef, text};
 use crate::plan::content::{ContentError, Owner, owner};
 use crate::plan::{Item, ItemState, Step, patch};
+use crate::record::names::MANAGER;
 use crate::report::checked::Checked;
 use futures::StreamExt as _;
 use futures::stream;
@@ -143,7 +144,17 @@ async fn try_write(
         Step::InPlace { mark, patch, .. } => [patch.clone(), mark.clone()].concat(),
         _ => Vec::new(),
     };
-    let replaces = matches!(item.step, Step::Recreate { .. } | Step::Config { replace: Some(_), .. });
+    let replaces = matches!(
+        item.step,
+        Step::Recreate { .. } | Step::Apply { because: Some(_), .. } | Step::Config { replace: Some(_), .. }
+    );
+    let whole = matches!(
+        item.step,
+        Step::Apply { because: None, .. }
+            | Step::Config { whole: true, .. }
+            | Step::RollOut { whole: true, .. }
+            | Step::ReplacePods { whole: true, .. }
+    );
     let created = match desired {
         Some(desired) if item.step == Step::Create => Some(desired.clone()),
         Some(desired) if replaces => {
@@ -156,6 +167,7 @@ async fn try_write(
     };
     let large = match (&created, desired) {
         (Some(created), _) => sizes::too_large(created, None),
+        (None, Some(desired)) if whole => sizes::too_large(desired, None),
         (None, Some(desired)) if !operations.is_empty() => sizes::too_large(desired, Some(&operations)),
         _ => None,
     };
@@ -163,10 +175,11 @@ async fn try_write(
         let file = file.map(ToOwned::to_owned);
         return Ok(Tried::Problem(Problem::TooLarge { object: object.clone(), file, what }));
     }
-    let result = match &created {
-        Some(created) => question.cluster.create(created, Run::Dry).await,
-        None if operations.is_empty() => return Ok(Tried::Nothing),
-        None => question.cluster.json_patch(object, &operations, Run::Dry).await,
+    let result = match (&created, desired) {
+        (Some(created), _) => question.cluster.create(created, Run::Dry).await,
+        (None, Some(desired)) if whole => try_apply(question, object, desired).await,
+        _ if operations.is_empty() => return Ok(Tried::Nothing),
+        _ => question.cluster.json_patch(object, &operations, Run::Dry).await,
     };
     // A Pod that is made again frees what it takes before it takes it.
     let freed = match (replaces, question.observer.live().get(object)) {
@@ -183,7 +196,7 @@ async fn try_write(
         }
         Ok(_) => Tried::Accepted(Usage::new()),
         // A guard of the patch that does not hold is refused without a word of why.
-        Err(error) if created.is_none() && (error.is_not_found() || error.is_invalid()) => {
+        Err(error) if created.is_none() && !whole && (error.is_not_found() || error.is_invalid()) => {
             match question.observer.read(question.cluster, object).await? {
                 Some(live) if patch::mismatches(&operations, &live).is_empty() => refused(error),
                 _ => Tried::Problem(Problem::Changed),
@@ -209,4 +222,24 @@ async fn try_write(
             _ => refused(error),
         },
     })
+}
+
+/// Tries to write an object as a whole: first whether that is in somebody's way (this program's own earlier writes
+/// never are), then whether it is valid.
+async fn try_apply(question: &Question<'_>, object: &ObjectRef, desired: &Value) -> Result<Value, ClusterError> {
+    let desired = match question.observer.live().get(object) {
+        Some(live) => patch::applicable(desired.clone(), live),
+        None => desired.clone(),
+    };
+    let own = format!("\"{MANAGER}\"");
+    match question.cluster.apply(&desired, false, Run::Dry).await {
+        Err(error) if error.is_conflict() => {
+            let foreign = error.owners().iter().any(|cause| !cause.message.contains(&own));
+            if foreign && !question.overwrite {
+                return Err(error);
+            }
+            question.cluster.apply(&desired, true, Run::Dry).await
+        }
+        other => other,
+    }
 }

@@ -268,7 +268,7 @@ pub fn scope(
     } else {
         Vec::new()
     };
-    Ok((target, Scope { create, config, affected, delete: Vec::new() }))
+    Ok((target, Scope { create, config, affected, ..Scope::default() }))
 }
 
 /// Sets the restart marker of every restarted workload to the revision that restarts it.

@@ -26,7 +26,7 @@ pub fn done(outcome: &Outcome, screen: &Screen) -> String {
         (OperationState::Failed, _) => given_up(&mut page, outcome),
         (OperationState::RolledBack, _) => rolled_back(&mut page, outcome),
         (_, Verb::Instantiate) => instantiated(&mut page, outcome),
-        (_, Verb::Update | Verb::Undo | Verb::Heal) => changed(&mut page, outcome),
+        (_, Verb::Update | Verb::Undo | Verb::ChangePackage | Verb::Heal) => changed(&mut page, outcome),
         (_, Verb::Terminate) => terminated(&mut page, outcome),
     }
     page.finish()
@@ -59,12 +59,16 @@ fn changed(page: &mut Page<'_>, outcome: &Outcome) {
     let word = match outcome.verb {
         Verb::Heal => "healed",
         Verb::Undo => "undone",
+        Verb::ChangePackage => "moved to its new package",
         _ => "updated",
     };
     head(page, outcome, word);
     restarts(page, outcome);
+    if outcome.verb != Verb::Heal {
+        deleted(page, outcome);
+    }
     common(page, outcome);
-    if outcome.verb == Verb::Update && outcome.revision.is_some_and(|number| number > 1) {
+    if matches!(outcome.verb, Verb::Update | Verb::ChangePackage) && outcome.revision.is_some_and(|number| number > 1) {
         page.blank();
         page.line(2, plain("Undo: ") + command(page.screen, "undo", &[&outcome.name]));
     }
