@@ -106,7 +106,8 @@ pub fn data(live: &Value, wanted: &Value) -> Vec<Value> {
 /// An object as it is applied to a live one: without the replicas where somebody else sets them.
 pub fn applicable(mut desired: Value, live: &Value) -> Value {
     let replicas = drift::writer(live, &[&["f:spec", "f:replicas"]]);
-    if let (drift::Writer::Foreign(..), Some(spec)) = (replicas, desired["spec"].as_object_mut()) {
+    let spec = desired.get_mut("spec").and_then(Value::as_object_mut);
+    if let (drift::Writer::Foreign(..), Some(spec)) = (replicas, spec) {
         spec.remove("replicas");
     }
     desired

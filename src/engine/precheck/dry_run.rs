@@ -3,6 +3,7 @@
 use super::{Problem, Question, name_of, pods, sizes};
 use crate::cluster::{ClusterError, Run};
 use crate::engine::session::EngineError;
+use crate::object::apply;
 use crate::object::quota::{self, Exceeded, Usage};
 use crate::object::{ObjectRef, text};
 use crate::plan::content::{ContentError, Owner, owner};
@@ -112,6 +113,13 @@ pub(super) fn name_for_trial(name: &str) -> String {
     format!("{}-vnf-check", name.trim_end_matches(['.', '-']))
 }
 
+fn named_for_trial(desired: &Value) -> Value {
+    let mut desired = desired.clone();
+    let name = name_for_trial(text(&desired, "/metadata/name").unwrap_or_default());
+    desired["metadata"]["name"] = Value::String(name);
+    desired
+}
+
 async fn try_item(question: &Question<'_>, made: &Made, item: &Item) -> Result<(Tried, pods::Tried), EngineError> {
     let state = question.journal.target.as_ref().and_then(|target| target.object(&item.object));
     let desired = match state {
@@ -159,9 +167,7 @@ async fn try_write(
         Some(desired) if item.step == Step::Create => Some(desired.clone()),
         Some(desired) if replaces => {
             // The old one is still there: the new one is tried under another name.
-            let mut desired = desired.clone();
-            desired["metadata"]["name"] = Value::String(name_for_trial(&object.name));
-            Some(desired)
+            Some(named_for_trial(desired))
         }
         _ => None,
     };
@@ -227,18 +233,26 @@ async fn try_write(
 /// Tries to write an object as a whole: first whether that is in somebody's way (this program's own earlier writes
 /// never are), then whether it is valid.
 async fn try_apply(question: &Question<'_>, object: &ObjectRef, desired: &Value) -> Result<Value, ClusterError> {
-    let desired = match question.observer.live().get(object) {
-        Some(live) => patch::applicable(desired.clone(), live),
-        None => desired.clone(),
+    let (applicable, adopted) = match question.observer.live().get(object) {
+        Some(live) => (patch::applicable(desired.clone(), live), apply::adopt(live, MANAGER).is_empty()),
+        None => (desired.clone(), true),
     };
     let own = format!("\"{MANAGER}\"");
-    match question.cluster.apply(&desired, false, Run::Dry).await {
+    let result = match question.cluster.apply(&applicable, false, Run::Dry).await {
         Err(error) if error.is_conflict() => {
             let foreign = error.owners().iter().any(|cause| !cause.message.contains(&own));
             if foreign && !question.overwrite {
                 return Err(error);
             }
-            question.cluster.apply(&desired, true, Run::Dry).await
+            question.cluster.apply(&applicable, true, Run::Dry).await
+        }
+        other => other,
+    };
+    match result {
+        // What was written field by field is only taken away once it counts as applied, which would be a write. Till
+        // then both the old and the new item of a list may be in the way of each other: is the new object valid alone?
+        Err(error) if error.is_invalid() && !adopted && !error.to_string().contains("immutable") => {
+            question.cluster.create(&named_for_trial(desired), Run::Dry).await
         }
         other => other,
     }

@@ -95,7 +95,8 @@ pub fn scope(
     }
     let question =
         restart::Question { source: current, target: &target, contents, live, config: &scope.config, restore: false };
-    let by_content = restart::affected(&question)?;
+    let mut by_content = restart::affected(&question)?;
+    by_content.retain(|affected| !scope.create.contains(&affected.object));
     scope.affected = merged(&target, whole, by_content);
     // What restarts is written as a whole on that occasion.
     let restarts = |applied: &Applied| scope.affected.iter().any(|affected| affected.object == applied.object);

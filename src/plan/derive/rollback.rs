@@ -129,7 +129,7 @@ fn back_to(source: &Revision, forward: &Journal, contents: &Contents, live: &Liv
             !terminating(found) && !made_anew && !rewritten(forward, state, found)
         });
         let uid = found.map(uid).unwrap_or_default().to_owned();
-        (!stands).then(|| Applied { uid, ..entry.clone() })
+        (!stands).then(|| Applied { uid, reasons: the_other_way_round(&entry.reasons), ..entry.clone() })
     });
     let (create, apply) = (gone.cloned().collect(), apply.collect());
     let mut delete = created(forward, live);
@@ -141,6 +141,23 @@ fn back_to(source: &Revision, forward: &Journal, contents: &Contents, live: &Liv
 fn rewritten(forward: &Journal, state: &ObjectState, found: &Value) -> bool {
     let aimed = forward.target.as_ref().and_then(|target| target.object(&state.reference));
     aimed.is_some_and(|aimed| aimed.applied != state.applied) && applied(found) != state.applied
+}
+
+/// The fields among these reasons, as they come back with the former manifest.
+fn the_other_way_round(reasons: &[Reason]) -> Vec<Reason> {
+    let field = |reason: &Reason| match reason {
+        Reason::Field { field, change } => {
+            let change = match change.split_once(" -> ") {
+                Some((before, after)) => format!("{after} -> {before}"),
+                None if change == "added" => "removed".into(),
+                None if change == "removed" => "added".into(),
+                None => change.clone(),
+            };
+            Some(Reason::Field { field: field.clone(), change })
+        }
+        _ => None,
+    };
+    reasons.iter().filter_map(field).collect()
 }
 
 struct Question<'a> {
@@ -186,7 +203,7 @@ impl Question<'_> {
             let because = "its manifest has changed more than can be put back in place".to_owned();
             let going = pods.iter().map(|pod| uid(pod).to_owned()).collect();
             reasons.extend(keys);
-            reasons.extend(self.fields(due));
+            reasons.extend(the_other_way_round(&due.reasons));
             return Ok(Some(affected(How::Recreate { because }, reasons, going, Vec::new())));
         }
         if kind == WorkloadKind::Pod {
@@ -215,7 +232,7 @@ impl Question<'_> {
         let template = remade || rewritten || !reasons.is_empty();
         reasons.extend(keys);
         if rewritten {
-            reasons.extend(self.fields(due));
+            reasons.extend(the_other_way_round(&due.reasons));
         }
         if reasons.is_empty() {
             // It was to restart for something that its spec does not name any more.
@@ -244,23 +261,6 @@ impl Question<'_> {
                 (before != after && before != *in_force).then_some(Reason::Image { container, before, after })
             })
             .collect())
-    }
-
-    /// Fields that come back with the former manifest, the other way round.
-    fn fields(&self, due: &Affected) -> Vec<Reason> {
-        let field = |reason: &Reason| match reason {
-            Reason::Field { field, change } => {
-                let change = match change.split_once(" -> ") {
-                    Some((before, after)) => format!("{after} -> {before}"),
-                    None if change == "added" => "removed".into(),
-                    None if change == "removed" => "added".into(),
-                    None => change.clone(),
-                };
-                Some(Reason::Field { field: field.clone(), change })
-            }
-            _ => None,
-        };
-        due.reasons.iter().filter_map(field).collect()
     }
 
     fn before(&self, pod: &Value) -> Option<&Snapshot> {

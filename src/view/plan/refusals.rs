@@ -71,10 +71,9 @@ pub fn refused(changes: &[RefusedChange], package: &str, instance: &str, screen:
     page.paragraph(
         2,
         Text::empty(),
-        "update changes images, ConfigMaps and Secrets only. For all of it, make the VNF anew:",
+        "update changes images, ConfigMaps and Secrets only. For all of it:",
     );
-    page.line(4, command(screen, "terminate", &[instance]));
-    page.line(4, command(screen, "instantiate", &[instance, "--package", package]));
+    page.line(4, command(screen, "change-package", &[instance, "--package", package]));
     page.finish()
 }
 

@@ -76,11 +76,10 @@ fn changed(page: &mut Page<'_>, outcome: &Outcome) {
 
 fn rolled_back(page: &mut Page<'_>, outcome: &Outcome) {
     head(page, outcome, &format!("{} rolled back", outcome.verb));
-    if outcome.deleted.is_empty() {
+    if outcome.deleted.is_empty() || !outcome.restarted.is_empty() {
         restarts(page, outcome);
-    } else {
-        deleted(page, outcome);
     }
+    deleted(page, outcome);
     common(page, outcome);
     failed::checked_back(page, outcome);
 }
