@@ -85,10 +85,7 @@ impl Selection {
 
     /// The highest level of each scaling aspect.
     pub fn max_scale_levels(&self) -> Vec<ScaleInfo> {
-        let highest = |aspect: &Aspect| ScaleInfo {
-            aspect_id: aspect.id.clone(),
-            scale_level: aspect.max_scale_level,
-        };
+        let highest = |aspect: &Aspect| ScaleInfo { aspect_id: aspect.id.clone(), scale_level: aspect.max_scale_level };
         self.flavour.aspects.iter().map(highest).collect()
     }
 

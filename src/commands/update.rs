@@ -3,9 +3,7 @@
 use super::create::check_name;
 use super::env::{Env, new_id};
 use super::operate::{Operating, Terms};
-use super::request::{
-    PackageFlags, UpdateRequest, merge, open_package, package_id, package_notes, require_vnfd_id,
-};
+use super::request::{PackageFlags, UpdateRequest, merge, open_package, package_id, package_notes, require_vnfd_id};
 use crate::cli::args::{Change, DryRun, Global, Move};
 use crate::cli::error::{CliError, Exit};
 use crate::engine::observe::Observer;

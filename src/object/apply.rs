@@ -66,9 +66,8 @@ fn union(into: &mut Value, from: &Value) {
 /// making them anew would take data, or every custom resource, with them.
 pub fn must_be_made_anew<'a>(object: &ObjectRef, changed: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let fixed = |path: &str| {
-        let within = |field: &str| {
-            path.strip_prefix(field).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-        };
+        let within =
+            |field: &str| path.strip_prefix(field).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
         match object.kind.as_str() {
             "Deployment" | "DaemonSet" | "ReplicaSet" => within("spec.selector"),
             "StatefulSet" => {
@@ -89,9 +88,9 @@ pub fn must_be_made_anew<'a>(object: &ObjectRef, changed: impl IntoIterator<Item
                 .any(|field| within(field)),
             "Service" => within("spec.clusterIP"),
             "RoleBinding" | "ClusterRoleBinding" => within("roleRef"),
-            "StorageClass" => ["provisioner", "parameters", "reclaimPolicy", "volumeBindingMode"]
-                .iter()
-                .any(|field| within(field)),
+            "StorageClass" => {
+                ["provisioner", "parameters", "reclaimPolicy", "volumeBindingMode"].iter().any(|field| within(field))
+            }
             "PriorityClass" => within("value") || within("preemptionPolicy"),
             "IngressClass" => within("spec.controller"),
             "RuntimeClass" => within("handler"),

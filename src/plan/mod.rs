@@ -330,13 +330,14 @@ fn affected_item(
         How::Recreate { because } => {
             // Made again by somebody else, it may not be what it should be.
             let wanted = live_images(&inputs.contents.content(state)?);
-            let as_wanted = live_marker(&affected.object, live) == state.marker && !to_be_applied(inputs, state, live) && {
-                let running = live_images(live);
-                wanted.iter().all(|(name, image)| {
-                    let is = running.get(name);
-                    is == Some(image) || drift::image_writer(kind, live, name) == drift::Writer::Ours
-                })
-            };
+            let as_wanted =
+                live_marker(&affected.object, live) == state.marker && !to_be_applied(inputs, state, live) && {
+                    let running = live_images(live);
+                    wanted.iter().all(|(name, image)| {
+                        let is = running.get(name);
+                        is == Some(image) || drift::image_writer(kind, live, name) == drift::Writer::Ours
+                    })
+                };
             let progress = if uid(live) == affected.uid || !as_wanted {
                 ItemState::ToDo
             } else {
@@ -396,11 +397,8 @@ fn affected_item(
             let by_us = affected.how == How::ReplacePods;
             let left = !strays.is_empty() || (by_us && old_pods());
             let progress = if left { ItemState::ToDo } else { progress };
-            let step = if by_us {
-                Step::ReplacePods { patch, whole, strays }
-            } else {
-                Step::RollOut { patch, whole, strays }
-            };
+            let step =
+                if by_us { Step::ReplacePods { patch, whole, strays } } else { Step::RollOut { patch, whole, strays } };
             Ok((step, progress))
         }
     }

@@ -152,7 +152,7 @@ mod tests {
         let object = ObjectRef::of(live).expect("a reference");
         let wanted = BTreeMap::from([("c".to_owned(), "new".to_owned())]);
         let patch = patch::workload(WorkloadKind::Deployment, live, &wanted, Some(2));
-        let step = Step::RollOut { patch: patch::of_this_object(live, &patch), strays: Vec::new() };
+        let step = Step::RollOut { patch: patch::of_this_object(live, &patch), whole: false, strays: Vec::new() };
         let before = live.pointer("/spec/template/spec/containers/0/image").and_then(Value::as_str).unwrap_or("");
         let reasons = vec![Reason::Image { container: "c".into(), before: before.into(), after: "new".into() }];
         let item =

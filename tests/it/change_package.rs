@@ -148,9 +148,10 @@ fn all_of_a_new_package_takes_effect_and_nobody_restarts_without_need() {
     });
     ns.vnf(&["terminate", "small", "--delete", "--delete-pvc", "--yes"]).succeeds();
     let left = ns.objects();
-    let ours = left.names().into_iter().filter(|name| {
-        !left.get(name).text("/metadata/labels/kubectl-vnf~1instance").is_empty()
-    });
+    let ours = left
+        .names()
+        .into_iter()
+        .filter(|name| !left.get(name).text("/metadata/labels/kubectl-vnf~1instance").is_empty());
     assert_eq!(ours.collect::<Vec<_>>(), [""; 0]);
 }
 
@@ -173,7 +174,8 @@ fn a_change_of_the_package_that_fails_is_taken_back_whole() {
     let Some(cluster) = cluster() else { return };
     let (ns, _old) = instantiated(cluster, "change-back");
     let (before, former) = (ns.at_rest(), content(&ns));
-    let broken = yaml(&[workload("Deployment", "broken", "broken", Some(1), &env("used", &json!({"image": "nosuch"})))]);
+    let broken =
+        yaml(&[workload("Deployment", "broken", "broken", Some(1), &env("used", &json!({"image": "nosuch"})))]);
     let draft = new().manifest("broken.yaml", &broken).write();
     let failed = ns.vnf(&["change-package", "small", "--package", &draft.path()]).exits(3);
     println!("{failed}");
@@ -198,7 +200,13 @@ fn what_others_have_written_is_not_taken_over_unasked() {
     ns.unwritten(|| {
         let run = ns.vnf(&args).exits(1);
         println!("{run}");
-        run.says(["Deployment calm", "kubectl-patch", "revisionHistoryLimit", "--overwrite-drift", "nothing was written"]);
+        run.says([
+            "Deployment calm",
+            "kubectl-patch",
+            "revisionHistoryLimit",
+            "--overwrite-drift",
+            "nothing was written",
+        ]);
     });
     ns.vnf(&[&args[..], &["--overwrite-drift"]].concat()).succeeds();
     assert_eq!(content(&ns), content_of_new());
@@ -215,7 +223,13 @@ fn a_change_of_the_package_that_is_given_up_leaves_what_a_corrected_one_needs() 
     let Some(cluster) = cluster() else { return };
     let (ns, _old) = instantiated(cluster, "change-fail");
     let broken = new().edit("all.yaml", "\"tier\": \"back\"", "\"tier\": \"none\"");
-    let nosuch = yaml(&[workload("Deployment", "broken", "broken", Some(1), &spec(&container("nosuch", &json!({})), &json!({})))]);
+    let nosuch = yaml(&[workload(
+        "Deployment",
+        "broken",
+        "broken",
+        Some(1),
+        &spec(&container("nosuch", &json!({})), &json!({})),
+    )]);
     let broken = broken.manifest("broken.yaml", &nosuch).write();
     ns.vnf(&["change-package", "small", "--package", &broken.path()]).exits(3);
     ns.vnf(&["op", "fail", "small"]).succeeds();

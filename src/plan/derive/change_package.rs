@@ -24,9 +24,9 @@ use serde_json::Value;
 /// objects have been written as a whole since.
 pub fn is_needed(current: &Revision, target: &Revision) -> bool {
     let unlike = |one: &Revision, other: &Revision| {
-        one.objects.iter().any(|state| {
-            other.object(&state.reference).is_none_or(|found| found.applied != state.applied)
-        })
+        one.objects
+            .iter()
+            .any(|state| other.object(&state.reference).is_none_or(|found| found.applied != state.applied))
     };
     unlike(current, target) || unlike(target, current)
 }
@@ -127,8 +127,9 @@ pub fn files(current: &Revision, old: &Package, new: &Package) -> Result<Vec<Str
         let same = |former: &&String| {
             was.get(*former).is_some_and(|former| former.iter().any(|object| objects.contains(object)))
         };
-        current.files.contains(file) || (!current.files.iter().any(|former| all.contains(former) && same(&former))
-            && current.files.iter().any(|former| same(&former)))
+        current.files.contains(file)
+            || (!current.files.iter().any(|former| all.contains(former) && same(&former))
+                && current.files.iter().any(|former| same(&former)))
     };
     Ok(all.iter().filter(|file| stands_for(file)).cloned().collect())
 }

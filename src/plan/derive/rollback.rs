@@ -117,9 +117,7 @@ fn back_to(source: &Revision, forward: &Journal, contents: &Contents, live: &Liv
         affected.extend(question.workload(due, kind, state)?);
     }
     // What the operation deleted at its end, or did not find.
-    let lacking = |object: &&ObjectRef| {
-        source.object(object).is_some() && live.get(object).is_none_or(terminating)
-    };
+    let lacking = |object: &&ObjectRef| source.object(object).is_some() && live.get(object).is_none_or(terminating);
     let gone = forward.scope.delete.iter().chain(&forward.scope.create).filter(lacking);
     let apply = forward.scope.apply.iter().filter_map(|entry| {
         let state = source.object(&entry.object)?;

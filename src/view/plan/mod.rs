@@ -159,7 +159,9 @@ pub fn question(sheet: &Sheet) -> String {
             let replaced = sheet.items.iter().map(|item| item.pods.len().max(1)).sum();
             asked(sheet, vec![format!("replace {}", count(replaced, "Pod"))], "")
         }
-        Verb::Update | Verb::Undo | Verb::ChangePackage => changes(sheet, &format!("Change the record of {}", clean(&sheet.name))),
+        Verb::Update | Verb::Undo | Verb::ChangePackage => {
+            changes(sheet, &format!("Change the record of {}", clean(&sheet.name)))
+        }
     }
 }
 

@@ -68,11 +68,7 @@ pub fn refused(changes: &[RefusedChange], package: &str, instance: &str, screen:
         };
         page.hung(2, 6, head, parts, ", ");
     }
-    page.paragraph(
-        2,
-        Text::empty(),
-        "update changes images, ConfigMaps and Secrets only. For all of it:",
-    );
+    page.paragraph(2, Text::empty(), "update changes images, ConfigMaps and Secrets only. For all of it:");
     page.line(4, command(screen, "change-package", &[instance, "--package", package]));
     page.finish()
 }
