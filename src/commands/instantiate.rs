@@ -14,7 +14,7 @@ use crate::package::Package;
 use crate::package::vnfd::Flavour;
 use crate::plan::sheet::Sheet;
 use crate::plan::{Contents, Inputs, derive, items};
-use crate::record::instance::{InstantiationState, ScaleInfo};
+use crate::record::instance::InstantiationState;
 use crate::record::operation::RecordChange;
 use crate::record::{Instance, Journal, Revision, Scope, Verb};
 use serde_json::json;
@@ -118,7 +118,7 @@ async fn operate(
             target: Some(target.clone()),
             scope,
             snapshot: BTreeMap::new(),
-            record: plan.record_change(),
+            record: RecordChange::default(),
         };
         let live = observer.live();
         let items = items(&Inputs { journal: &journal, contents, live: &live, instance_id: &session.instance().id })?;
@@ -251,21 +251,5 @@ impl Plan {
             self.namespaced.get(&(reference.api_version.clone(), reference.kind.clone())).copied().unwrap_or(true)
         };
         derive::instantiate::instantiate(&request, namespaced).map_err(CliError::new)
-    }
-
-    /// Scale levels of the record: those of the instantiation level, and the highest of each aspect.
-    fn record_change(&self) -> RecordChange {
-        let level = self.level.as_ref().and_then(|id| self.flavour.levels.iter().find(|level| level.id == *id));
-        let info = |aspect_id: &str, scale_level: u32| ScaleInfo { aspect_id: aspect_id.to_owned(), scale_level };
-        let status =
-            self.flavour.aspects.iter().map(|aspect| {
-                info(&aspect.id, level.and_then(|level| level.scale.get(&aspect.id)).copied().unwrap_or(0))
-            });
-        let highest = self.flavour.aspects.iter().map(|aspect| info(&aspect.id, aspect.max_scale_level));
-        RecordChange {
-            scale_status: Some(status.collect()),
-            max_scale_levels: Some(highest.collect()),
-            ..RecordChange::default()
-        }
     }
 }

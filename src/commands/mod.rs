@@ -16,6 +16,7 @@ pub mod operate;
 pub mod package;
 pub mod problems;
 pub mod request;
+pub mod scale;
 pub mod show;
 pub mod terminate;
 pub mod undo;

@@ -153,7 +153,6 @@ impl Asked {
                 &instance.vnf_configurable_properties,
                 &self.request.vnf_configurable_properties,
             ),
-            ..RecordChange::default()
         }
     }
 }

@@ -68,6 +68,18 @@ pub enum Ahead {
         /// `spec.maxReplicas`.
         max: u64,
     },
+    /// An autoscaler sets the replicas that this operation sets.
+    #[serde(rename_all = "camelCase")]
+    Contested {
+        /// Its name.
+        by: String,
+        /// `spec.minReplicas`.
+        min: u64,
+        /// `spec.maxReplicas`.
+        max: u64,
+    },
+    /// A StatefulSet that deletes the claims, and so the data, of the Pods that it removes.
+    ClaimsGo,
     /// A disruption budget allows no eviction now.
     #[serde(rename_all = "camelCase")]
     Budget {
@@ -119,13 +131,21 @@ pub fn of(items: &[Item], live: &Live, around: &Surroundings) -> Vec<Consequence
         if matches!(item.step, Step::ReplacePods { .. }) && is_on_delete(object) {
             follows(Ahead::OnDelete);
         }
-        if matches!(item.step, Step::RollOut { .. } | Step::ReplacePods { .. } | Step::Recreate { .. }) {
+        if let Step::Scale { before, after, .. } = item.step
+            && after < before
+            && text(object, "/spec/persistentVolumeClaimRetentionPolicy/whenScaled") == Some("Delete")
+        {
+            follows(Ahead::ClaimsGo);
+        }
+        let scales_it = matches!(item.step, Step::Scale { .. });
+        let moves = matches!(item.step, Step::RollOut { .. } | Step::ReplacePods { .. } | Step::Recreate { .. });
+        if moves || scales_it {
             for scaler in around.autoscalers.iter().flatten().filter(|scaler| scales(scaler, &item.object)) {
                 let number = |field: &str| scaler["spec"][field].as_u64().unwrap_or(1);
-                follows(Ahead::Autoscaled {
-                    by: name_of(scaler),
-                    min: number("minReplicas"),
-                    max: number("maxReplicas"),
+                let (by, min, max) = (name_of(scaler), number("minReplicas"), number("maxReplicas"));
+                follows(match scales_it {
+                    true => Ahead::Contested { by, min, max },
+                    false => Ahead::Autoscaled { by, min, max },
                 });
             }
         }

@@ -4,7 +4,6 @@
 //! and never changes: with it and the live cluster, what is done and what is left can be worked out again at any
 //! time, also after the process that began it has gone.
 
-use super::instance::ScaleInfo;
 use super::names::{self, MANAGED_BY, MANAGER, RECORD};
 use super::revision::Revision;
 use super::scope::Scope;
@@ -32,6 +31,8 @@ pub enum Verb {
     Undo,
     /// SOL003 Heal.
     Heal,
+    /// SOL003 Scale.
+    Scale,
     /// SOL003 Terminate.
     Terminate,
 }
@@ -49,6 +50,7 @@ impl Verb {
             Self::Instantiate => "INSTANTIATE",
             Self::Update | Self::Undo => "MODIFY_INFO",
             Self::Heal => "HEAL",
+            Self::Scale => "SCALE",
             Self::Terminate => "TERMINATE",
         }
     }
@@ -61,6 +63,7 @@ impl fmt::Display for Verb {
             Self::Update => "update",
             Self::Undo => "undo",
             Self::Heal => "heal",
+            Self::Scale => "scale",
             Self::Terminate => "terminate",
         })
     }
@@ -292,12 +295,6 @@ pub struct RecordChange {
     /// New `vnfConfigurableProperties`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub configurable_properties: Option<Value>,
-    /// Scale levels that an instantiation level sets.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scale_status: Option<Vec<ScaleInfo>>,
-    /// Highest scale levels of the flavour.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_scale_levels: Option<Vec<ScaleInfo>>,
 }
 
 impl RecordChange {
