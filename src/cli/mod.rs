@@ -49,6 +49,7 @@ async fn dispatch(cli: Cli) -> u8 {
         Command::ChangePackage(args) => commands::change_package::run(&global, args).await,
         Command::Diff(args) => commands::diff::run(&global, args).await,
         Command::Heal(args) => commands::heal::run(&global, args).await,
+        Command::Scale(args) => commands::scale::run(&global, args).await,
         Command::Terminate(args) => commands::terminate::run(&global, args).await,
         Command::Delete(args) => commands::delete::run(&global, args).await,
         Command::List(args) => commands::list::run(&global, args).await,

@@ -13,8 +13,7 @@ use crate::package::Package;
 use crate::plan::derive::change_package::{files, kept, scope};
 use crate::plan::sheet::{Sheet, down, untouched};
 use crate::plan::{Contents, Inputs, Vdus, drift, items, journal};
-use crate::record::operation::RecordChange;
-use crate::record::{Instance, Journal, Revision, Verb};
+use crate::record::{Instance, Revision, Verb};
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -96,10 +95,7 @@ pub(crate) async fn run(global: &Global, args: ChangePackageArgs) -> Result<Exit
         let target = Revision { verb: Verb::ChangePackage, ..target };
         let (target, scope) = scope(current, target, &contents, &live)?;
         let drift = drift::overwritten(current, &target, &scope, &contents, &live)?;
-        let journal = Journal {
-            record: record_change(&selection, instance),
-            ..journal(current, Some(target.clone()), scope, &live)
-        };
+        let journal = journal(current, Some(target.clone()), scope, &live);
         let items = items(&Inputs { journal: &journal, contents: &contents, live: &live, instance_id: &instance.id })?;
         let mut notes = notes.clone();
         notes.extend(kept(&target).map(|object| {
@@ -155,15 +151,4 @@ fn left_out(package: &Package, selection: &Selection) -> Option<String> {
     (!left.is_empty()).then(|| {
         format!("not taken of the package: {} (lcm-kubernetes-def-files in a request names what is)", left.join(", "))
     })
-}
-
-/// Scaling levels stay; aspects come and go with the package.
-fn record_change(selection: &Selection, instance: &Instance) -> RecordChange {
-    let info = instance.instantiated_vnf_info.as_ref();
-    let now = info.map(|info| info.scale_status.as_slice()).unwrap_or_default();
-    RecordChange {
-        scale_status: Some(selection.scale_status(now)),
-        max_scale_levels: Some(selection.max_scale_levels()),
-        ..RecordChange::default()
-    }
 }

@@ -123,11 +123,7 @@ async fn operate(
             target: Some(target.clone()),
             scope,
             snapshot: BTreeMap::new(),
-            record: RecordChange {
-                scale_status: Some(selection.scale_status(&[])),
-                max_scale_levels: Some(selection.max_scale_levels()),
-                ..RecordChange::default()
-            },
+            record: RecordChange::default(),
         };
         let live = observer.live();
         let items = items(&Inputs { journal: &journal, contents, live: &live, instance_id: &session.instance().id })?;

@@ -18,6 +18,7 @@ pub mod operate;
 pub mod package;
 pub mod problems;
 pub mod request;
+pub mod scale;
 mod selection;
 pub mod show;
 pub mod terminate;

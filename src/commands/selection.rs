@@ -7,9 +7,8 @@ use crate::cli::error::CliError;
 use crate::cluster::ClusterError;
 use crate::object::{Manifest, ObjectRef, text};
 use crate::package::Package;
-use crate::package::vnfd::{Aspect, Flavour, Level};
+use crate::package::vnfd::{Flavour, Level};
 use crate::plan::derive;
-use crate::record::instance::ScaleInfo;
 use crate::record::{PackageId, Revision, Scope};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,8 +28,7 @@ pub struct Wanted<'a> {
 /// The objects of a package that are to be in the cluster.
 pub struct Selection {
     package: PackageId,
-    /// The flavour.
-    pub flavour: Flavour,
+    flavour: Flavour,
     level: Option<String>,
     namespace: Option<String>,
     /// The Kubernetes files, in order.
@@ -55,7 +53,7 @@ impl Selection {
     }
 
     /// The level in force; `None`: the flavour has none.
-    pub fn level(&self) -> Option<&Level> {
+    fn level(&self) -> Option<&Level> {
         let id = self.level.as_ref()?;
         self.flavour.levels.iter().find(|level| level.id == *id)
     }
@@ -81,24 +79,6 @@ impl Selection {
             self.namespaced.get(&(reference.api_version.clone(), reference.kind.clone())).copied().unwrap_or(true)
         };
         derive::instantiate::instantiate(&request, namespaced).map_err(CliError::new)
-    }
-
-    /// The highest level of each scaling aspect.
-    pub fn max_scale_levels(&self) -> Vec<ScaleInfo> {
-        let highest = |aspect: &Aspect| ScaleInfo { aspect_id: aspect.id.clone(), scale_level: aspect.max_scale_level };
-        self.flavour.aspects.iter().map(highest).collect()
-    }
-
-    /// The level of each scaling aspect: as it is (`now`), where the aspect was there before, else the instantiation
-    /// level's.
-    pub fn scale_status(&self, now: &[ScaleInfo]) -> Vec<ScaleInfo> {
-        let level = self.level();
-        let of = |aspect: &Aspect| {
-            let known = now.iter().find(|info| info.aspect_id == aspect.id).map(|info| info.scale_level);
-            let default = || level.and_then(|level| level.scale.get(&aspect.id)).copied().unwrap_or(0);
-            ScaleInfo { aspect_id: aspect.id.clone(), scale_level: known.unwrap_or_else(default) }
-        };
-        self.flavour.aspects.iter().map(of).collect()
     }
 }
 

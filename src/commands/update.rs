@@ -145,7 +145,6 @@ impl Asked {
                 &instance.vnf_configurable_properties,
                 &self.request.vnf_configurable_properties,
             ),
-            ..RecordChange::default()
         }
     }
 }

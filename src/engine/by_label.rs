@@ -177,6 +177,7 @@ fn journal(references: Vec<ObjectRef>, namespace: Option<String>) -> Journal {
         package: PackageId::unknown(),
         flavour_id: String::new(),
         instantiation_level_id: None,
+        scale: Vec::new(),
         namespace: namespace.unwrap_or_default(),
         files: Vec::new(),
         objects: references.iter().map(state).collect(),

@@ -22,7 +22,7 @@ use crate::object::pod::{Snapshot, is_ready, terminating};
 use crate::object::workload::{WorkloadKind, marker_of_pod};
 use crate::object::{ObjectRef, uid};
 use crate::plan::order::{Phase, is_custom};
-use crate::plan::{Contents, Item, ItemState, Live, Step, changed_images, patch, ready};
+use crate::plan::{Contents, Item, ItemState, Live, Step, changed_images, patch, ready, scaled};
 use crate::record::{Journal, ObjectState, Verb};
 use crate::report::event::EventKind;
 use futures::StreamExt as _;
@@ -263,6 +263,11 @@ impl Task<'_> {
                 let marker = self.marker();
                 self.replace_under_new_template(|pod| marker_of_pod(pod) != marker || is_one_of(strays, pod)).await
             }
+            Step::Scale { before, after, patch } => {
+                self.patch(patch, |live| patch::replicas(live, *after)).await?;
+                self.tell(EventKind::Written(format!("replicas {before} -> {after}")));
+                Ok(())
+            }
             Step::Mark { patch } => self.patch_workload(patch).await,
             Step::InPlace { mark, patch, refresh_mounts } => self.restart_in_place(mark, patch, *refresh_mounts).await,
             Step::Recreate { uid, .. } => {
@@ -308,10 +313,11 @@ impl Task<'_> {
                 let before = before.filter(|before| before.uid == uid(found));
                 // What the patch found is the better witness: the old container may have restarted by itself before.
                 let witness = self.patched.get().filter(|patched| patched.uid == uid(found)).or(before);
-                let readiness = match witness {
-                    Some(witness) if !restarted.is_empty() => {
+                let readiness = match (witness, &self.item.step) {
+                    (Some(witness), _) if !restarted.is_empty() => {
                         health::pod_restarted(found, witness, &restarted, generation)
                     }
+                    (_, Step::Scale { before, after, .. }) => scaled(live, object, found, *before, *after),
                     _ => ready(live, object, found, marker),
                 };
                 match readiness {

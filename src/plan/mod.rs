@@ -26,10 +26,10 @@ use crate::object::apply;
 use crate::object::config::{self, changed_keys, must_replace};
 use crate::object::health::{self, Readiness, WorkloadTarget};
 use crate::object::pod::{Snapshot, active, phase as phase_of, terminating};
-use crate::object::workload::{WorkloadKind, images, marker, marker_of_pod, pod_spec};
+use crate::object::workload::{WorkloadKind, images, marker, marker_of_pod, pod_spec, replicas};
 use crate::object::{ObjectRef, text, uid};
 use crate::record::operation::{PodBefore, RecordChange};
-use crate::record::{Applied, How, Journal, ObjectState, Reason, Revision, Scope};
+use crate::record::{Applied, How, Journal, ObjectState, Reason, Revision, Scaling, Scope};
 use content::{Owner, owner};
 use order::{Phase, phase};
 use serde::Serialize;
@@ -139,6 +139,16 @@ pub enum Step {
         /// UIDs.
         pods: Vec<String>,
     },
+    /// Set the replicas; its controller adds Pods or takes some away.
+    Scale {
+        /// Replicas before the operation.
+        before: u64,
+        /// Replicas to be reached.
+        after: u64,
+        /// The replicas.
+        #[serde(skip)]
+        patch: Vec<Value>,
+    },
     /// Put the restart marker of a bare Pod back; nothing restarts.
     Mark {
         /// The marker.
@@ -238,6 +248,10 @@ pub fn items(inputs: &Inputs<'_>) -> Result<Vec<Item>, ContentError> {
         let names: Vec<String> = names.collect();
         let (step, progress) = affected_item(inputs, affected, state)?;
         push(&affected.object, step, progress, &affected.reasons, names);
+    }
+    for scaling in &scope.scale {
+        let (step, state) = scaling_item(inputs, scaling);
+        push(&scaling.object, step, state, &[], Vec::new());
     }
     for object in &scope.delete {
         let state = if inputs.live.get(object).is_some() { ItemState::ToDo } else { ItemState::Done };
@@ -401,6 +415,40 @@ fn affected_item(
                 if by_us { Step::ReplacePods { patch, whole, strays } } else { Step::RollOut { patch, whole, strays } };
             Ok((step, progress))
         }
+    }
+}
+
+fn scaling_item(inputs: &Inputs<'_>, scaling: &Scaling) -> (Step, ItemState) {
+    let Scaling { object, before, after } = scaling;
+    let anew = |uid: &str, because: &str| Step::Recreate { uid: uid.to_owned(), because: because.to_owned() };
+    let Some(live) = inputs.live.get(object) else { return (anew("", "it is gone"), ItemState::ToDo) };
+    if terminating(live) {
+        return (anew(uid(live), "it is being deleted"), ItemState::ToDo);
+    }
+    let patch = patch::of_this_object(live, &patch::replicas(live, *after));
+    let state = match patch.is_empty() {
+        true => waiting_or_done(&scaled(inputs.live, object, live, *before, *after)),
+        false => ItemState::ToDo,
+    };
+    (Step::Scale { before: *before, after: *after, patch }, state)
+}
+
+/// Whether a workload has come to its number of Pods: all of them ready, and none of the surplus left.
+pub fn scaled(live: &Live, reference: &ObjectRef, object: &Value, before: u64, after: u64) -> Readiness {
+    let now = replicas(object);
+    if now != after {
+        let by = match drift::replicas_writer(object) {
+            drift::Writer::Foreign(manager, _) => format!(" ({manager})"),
+            drift::Writer::Ours | drift::Writer::Unknown => String::new(),
+        };
+        return Readiness::Failed(format!("replicas are {now}{by}, not {after}"));
+    }
+    match ready(live, reference, object, None) {
+        Readiness::Ready if after < before => {
+            let leaving = live.pods_of(reference).into_iter().filter(|pod| terminating(pod)).count();
+            if leaving == 0 { Readiness::Ready } else { Readiness::Waiting(format!("{leaving} Pods leaving")) }
+        }
+        readiness => readiness,
     }
 }
 

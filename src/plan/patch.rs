@@ -50,6 +50,16 @@ pub fn images(kind: WorkloadKind, live: &Value, wanted: &BTreeMap<String, String
     patch
 }
 
+/// Sets the replicas of a live workload.
+pub fn replicas(live: &Value, wanted: u64) -> Vec<Value> {
+    let old = live.pointer("/spec/replicas");
+    if old.and_then(Value::as_u64) == Some(wanted) {
+        return Vec::new();
+    }
+    let at = "/spec/replicas";
+    vec![json!({"op": "test", "path": at, "value": old}), json!({"op": "add", "path": at, "value": wanted})]
+}
+
 /// Sets one annotation under `<pointer>/metadata`.
 pub fn annotation(live: &Value, pointer: &str, key: &str, value: &str) -> Vec<Value> {
     let metadata = live.pointer(&format!("{pointer}/metadata"));

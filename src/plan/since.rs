@@ -76,6 +76,7 @@ fn known_uid(item: &Item) -> Option<&str> {
         Step::Config { patch, .. }
         | Step::RollOut { patch, .. }
         | Step::ReplacePods { patch, .. }
+        | Step::Scale { patch, .. }
         | Step::Mark { patch }
         | Step::InPlace { patch, .. } => {
             let guard = patch.iter().find(|operation| operation["path"] == "/metadata/uid")?;
@@ -90,6 +91,7 @@ fn patch_of(step: &Step) -> Vec<Value> {
         Step::Config { patch, .. }
         | Step::RollOut { patch, .. }
         | Step::ReplacePods { patch, .. }
+        | Step::Scale { patch, .. }
         | Step::Mark { patch } => patch.clone(),
         Step::InPlace { mark, patch, .. } => [mark.clone(), patch.clone()].concat(),
         Step::Create | Step::Apply { .. } | Step::Recreate { .. } | Step::Respawn { .. } | Step::Delete => Vec::new(),
@@ -109,6 +111,10 @@ fn field(object: &ObjectRef, live: &Value, path: &str, expected: &Value, found: 
     }
     if last == "annotations" || last == MARKER {
         return Some(Drift { field: last, ..plain(object, "changed") });
+    }
+    if path == "/spec/replicas" {
+        let entry = Drift { field: "spec.replicas".into(), ..plain(object, &format!("{expected} -> {found}")) };
+        return Some(written(entry, super::drift::replicas_writer(live)));
     }
     // The guard of the name says which container it is.
     let container = text(live, &format!("{at}/name")).filter(|_| last == "image")?;

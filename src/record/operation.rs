@@ -4,7 +4,6 @@
 //! and never changes: with it and the live cluster, what is done and what is left can be worked out again at any
 //! time, also after the process that began it has gone.
 
-use super::instance::ScaleInfo;
 use super::names::{self, MANAGED_BY, MANAGER, RECORD};
 use super::revision::Revision;
 use super::scope::Scope;
@@ -34,6 +33,8 @@ pub enum Verb {
     ChangePackage,
     /// SOL003 Heal.
     Heal,
+    /// SOL003 Scale.
+    Scale,
     /// SOL003 Terminate.
     Terminate,
 }
@@ -52,6 +53,7 @@ impl Verb {
             Self::Update | Self::Undo => "MODIFY_INFO",
             Self::ChangePackage => "CHANGE_VNFPKG",
             Self::Heal => "HEAL",
+            Self::Scale => "SCALE",
             Self::Terminate => "TERMINATE",
         }
     }
@@ -65,6 +67,7 @@ impl fmt::Display for Verb {
             Self::Undo => "undo",
             Self::ChangePackage => "change-package",
             Self::Heal => "heal",
+            Self::Scale => "scale",
             Self::Terminate => "terminate",
         })
     }
@@ -299,12 +302,6 @@ pub struct RecordChange {
     /// New `vnfConfigurableProperties`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub configurable_properties: Option<Value>,
-    /// Scale levels that an instantiation level sets.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scale_status: Option<Vec<ScaleInfo>>,
-    /// Highest scale levels of the flavour.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_scale_levels: Option<Vec<ScaleInfo>>,
 }
 
 impl RecordChange {

@@ -23,6 +23,9 @@ pub struct Scope {
     /// Objects to be written as a whole, of which nothing restarts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub apply: Vec<Applied>,
+    /// Workloads that get another number of Pods.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scale: Vec<Scaling>,
     /// Objects to be deleted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub delete: Vec<ObjectRef>,
@@ -31,14 +34,31 @@ pub struct Scope {
 impl Scope {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        let Self { create, config, affected, apply, delete } = self;
-        create.is_empty() && config.is_empty() && affected.is_empty() && apply.is_empty() && delete.is_empty()
+        *self == Self::default()
     }
 
     /// The entry of a workload that restarts.
     pub fn affected(&self, object: &ObjectRef) -> Option<&Affected> {
         self.affected.iter().find(|affected| affected.object == *object)
     }
+
+    /// The entry of a workload whose replicas change.
+    pub fn scaling(&self, object: &ObjectRef) -> Option<&Scaling> {
+        self.scale.iter().find(|scaling| scaling.object == *object)
+    }
+}
+
+/// One workload whose `spec.replicas` changes. The number to be reached is fixed here: however often it is set, the
+/// workload is scaled once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Scaling {
+    /// The workload.
+    pub object: ObjectRef,
+    /// Replicas that were live when it was decided.
+    pub before: u64,
+    /// Replicas to be reached.
+    pub after: u64,
 }
 
 /// One object to be written as a whole.

@@ -125,7 +125,8 @@ pub fn changed(key: &str, before: usize, after: usize) -> KeyChange {
 }
 
 pub fn config_items() -> Vec<Item> {
-    let step = |keys: Vec<KeyChange>| Step::Config { keys, replace: None, whole: false, patch: vec![json!("never shown")] };
+    let step =
+        |keys: Vec<KeyChange>| Step::Config { keys, replace: None, whole: false, patch: vec![json!("never shown")] };
     vec![
         item(object("ConfigMap", "cm-data"), None, step(vec![changed("cmKey1.txt", 22, 26)])),
         item(

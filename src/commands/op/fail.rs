@@ -56,7 +56,7 @@ pub(crate) async fn run(global: &Global, args: FailArgs) -> Result<Exit, CliErro
     };
     let next = match verb {
         Verb::Instantiate => "  Remove what is there: kubectl vnf terminate ",
-        Verb::Update | Verb::Undo | Verb::ChangePackage | Verb::Heal | Verb::Terminate => {
+        Verb::Update | Verb::Undo | Verb::ChangePackage | Verb::Heal | Verb::Scale | Verb::Terminate => {
             "  Look at it: kubectl vnf show "
         }
     };

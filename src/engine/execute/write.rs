@@ -248,6 +248,7 @@ pub(super) fn changed(object: &ObjectRef, live: &Value, path: &str, expected: &V
     };
     let writer = match (container, WorkloadKind::of(object)) {
         (Some(container), Some(kind)) => drift::image_writer(kind, live, container),
+        (None, Some(_)) if path == "/spec/replicas" => drift::replicas_writer(live),
         _ => drift::key_writer(live, &field),
     };
     let by = match writer {

@@ -148,7 +148,8 @@ async fn try_write(
         Step::Config { patch, replace: None, .. }
         | Step::Mark { patch }
         | Step::RollOut { patch, .. }
-        | Step::ReplacePods { patch, .. } => patch.clone(),
+        | Step::ReplacePods { patch, .. }
+        | Step::Scale { patch, .. } => patch.clone(),
         Step::InPlace { mark, patch, .. } => [patch.clone(), mark.clone()].concat(),
         _ => Vec::new(),
     };

@@ -61,6 +61,7 @@ pub(super) async fn check(question: &Question<'_>) -> Result<Vec<Problem>, Clust
             Step::Apply { because: None, .. } | Step::RollOut { .. } | Step::InPlace { .. } | Step::Mark { .. } => {
                 need("patch", group, plural, None, "to update")
             }
+            Step::Scale { .. } => need("patch", group, plural, None, "to scale"),
             Step::ReplacePods { .. } => {
                 need("patch", group, plural, None, "to update");
                 need("create", "", "pods", Some("eviction"), "to replace the Pods of");

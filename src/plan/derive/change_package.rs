@@ -43,6 +43,12 @@ pub fn scope(
     live: &Live,
 ) -> Result<(Revision, Scope), ContentError> {
     let number = target.number;
+    // How many there are is scaling's to say, and on which level that is.
+    for level in &mut target.scale {
+        if let Some(now) = current.scale.iter().find(|now| now.aspect_id == level.aspect_id) {
+            level.scale_level = now.scale_level;
+        }
+    }
     let mut scope = Scope::default();
     let mut whole: Vec<Affected> = Vec::new();
     for state in &mut target.objects {
@@ -58,7 +64,6 @@ pub fn scope(
         state.pending.clone_from(&former.pending);
         let found = live.get(&state.reference).filter(|found| !terminating(found));
         if kind.is_some_and(WorkloadKind::scalable) {
-            // How many there are is scaling's to say.
             state.replicas = found.map(replicas).or(former.replicas).or(state.replicas);
         }
         let Some(found) = found else {

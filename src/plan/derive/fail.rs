@@ -1,5 +1,6 @@
 //! Giving an operation up: the revision that says, object by object, what the cluster has now.
 
+use super::rollback::has;
 use crate::object::apply::applied;
 use crate::object::config::{changed_keys, is_config};
 use crate::object::health::below_partition;
@@ -8,7 +9,7 @@ use crate::object::workload::{WorkloadKind, marker_of_pod};
 use crate::plan::content::Contents;
 use crate::plan::live::Live;
 use crate::plan::{live_images, live_marker};
-use crate::record::{Journal, ObjectState, Reason, Revision};
+use crate::record::{Journal, ObjectState, Reason, Revision, Scaling};
 
 /// Which of the two revisions each live object matches, as one revision; `None`: nothing is there.
 ///
@@ -30,7 +31,8 @@ pub fn reached(journal: &Journal, rolling_back: bool, contents: &Contents, live:
             // It was to be created, and was not.
             continue;
         }
-        let reached = is_at(state, contents, live);
+        let scaled = |scaling: &Scaling| has(live, &scaling.object, scaling.after);
+        let reached = is_at(state, contents, live) && scope.scaling(&state.reference).is_none_or(scaled);
         any |= reached && source.object(&state.reference) != Some(state);
         let mut state = source.object(&state.reference).filter(|_| !reached).unwrap_or(state).clone();
         if !reached || rolling_back {
@@ -47,8 +49,11 @@ pub fn reached(journal: &Journal, rolling_back: bool, contents: &Contents, live:
     objects.extend(left.filter(|state| live.get(&state.reference).is_some()).cloned());
     // With anything of the new package in force, the rest of it is what is deferred; not the other way round.
     let basis = if any { target } else { source };
+    // A level is reached with the last of its workloads.
+    let all = scope.scale.iter().all(|scaling| has(live, &scaling.object, scaling.after));
     Some(Revision {
         number: target.number,
+        scale: if all { &basis.scale } else { &source.scale }.clone(),
         objects,
         operation_id: target.operation_id.clone(),
         verb: target.verb,

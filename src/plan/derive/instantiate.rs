@@ -1,5 +1,6 @@
 //! Instantiate: the package's selected manifests, with the replicas of the level.
 
+use super::scale::levels;
 use crate::object::workload::WorkloadKind;
 use crate::object::{Manifest, ObjectRef};
 use crate::package::vnfd::{Flavour, Level};
@@ -94,6 +95,7 @@ pub fn instantiate(
         package: request.package.clone(),
         flavour_id: request.flavour.id.clone(),
         instantiation_level_id: request.level.map(|level| level.id.clone()),
+        scale: levels(request.flavour, &[], request.level.map(|level| level.id.as_str())),
         namespace: namespace.to_owned(),
         files: request.files.clone(),
         objects,

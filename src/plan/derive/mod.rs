@@ -5,5 +5,6 @@ pub mod fail;
 pub mod heal;
 pub mod instantiate;
 pub mod rollback;
+pub mod scale;
 pub mod undo;
 pub mod update;

@@ -11,7 +11,9 @@
 use crate::object::apply::applied;
 use crate::object::config::{changed_keys, is_config, must_replace};
 use crate::object::pod::{Snapshot, active, phase, terminating};
-use crate::object::workload::{ContainerClass, WorkloadKind, containers, images, marker, marker_of_pod, pod_spec};
+use crate::object::workload::{
+    ContainerClass, WorkloadKind, containers, images, marker, marker_of_pod, pod_spec, replicas,
+};
 use crate::object::{ObjectRef, text, uid};
 use crate::plan::content::{ContentError, Contents};
 use crate::plan::derive::fail;
@@ -20,7 +22,7 @@ use crate::plan::order::holds_data;
 use crate::plan::restart::{bare_pod, changed_uses, controlled, key_reasons, wanted_images, with_pending};
 use crate::plan::snapshot;
 use crate::record::operation::RecordChange;
-use crate::record::{Affected, Applied, ConfigChange, How, Journal, ObjectState, Reason, Revision, Scope};
+use crate::record::{Affected, Applied, ConfigChange, How, Journal, ObjectState, Reason, Revision, Scaling, Scope};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -60,7 +62,11 @@ pub fn not_back<'a>(forward: &'a Journal, contents: &Contents, live: &Live) -> V
             || scope.delete.contains(object)
     };
     let states = forward.source.iter().flat_map(|source| &source.objects);
-    states.filter(touched).filter(|state| !fail::is_at(state, contents, live)).collect()
+    let rescaled = |state: &ObjectState| {
+        scope.scaling(&state.reference).is_some_and(|scaling| !has(live, &scaling.object, scaling.before))
+    };
+    let off = |state: &ObjectState| (touched(&state) && !fail::is_at(state, contents, live)) || rescaled(state);
+    states.filter(|state| off(state)).collect()
 }
 
 /// The longest grace period among bare Pods that were told to restart containers and have not begun to; `None`: there
@@ -116,6 +122,25 @@ fn back_to(source: &Revision, forward: &Journal, contents: &Contents, live: &Liv
         let (Some(due), Some(kind)) = (due, WorkloadKind::of(&state.reference)) else { continue };
         affected.extend(question.workload(due, kind, state)?);
     }
+    let mut scale = Vec::new();
+    for Scaling { object, before, .. } in &forward.scope.scale {
+        match live.get(object).filter(|found| !terminating(found)) {
+            Some(found) if replicas(found) == *before => {}
+            Some(found) => {
+                scale.push(Scaling { object: object.clone(), before: replicas(found), after: *before });
+            }
+            // Made again, it has the replicas of the former revision.
+            None if affected.iter().all(|entry: &Affected| entry.object != *object) => affected.push(Affected {
+                object: object.clone(),
+                uid: live.get(object).map(uid).unwrap_or_default().to_owned(),
+                how: How::Recreate { because: "it is gone".into() },
+                reasons: vec![Reason::Missing],
+                pods: Vec::new(),
+                strays: Vec::new(),
+            }),
+            None => {}
+        }
+    }
     // What the operation deleted at its end, or did not find.
     let lacking = |object: &&ObjectRef| source.object(object).is_some() && live.get(object).is_none_or(terminating);
     let gone = forward.scope.delete.iter().chain(&forward.scope.create).filter(lacking);
@@ -132,7 +157,7 @@ fn back_to(source: &Revision, forward: &Journal, contents: &Contents, live: &Liv
     let (create, apply) = (gone.cloned().collect(), apply.collect());
     let mut delete = created(forward, live);
     delete.retain(|object| source.object(object).is_none());
-    Ok(Scope { create, config, affected, apply, delete })
+    Ok(Scope { create, config, affected, apply, scale, delete })
 }
 
 /// Whether the operation has written an object as a whole.
@@ -156,6 +181,11 @@ fn the_other_way_round(reasons: &[Reason]) -> Vec<Reason> {
         _ => None,
     };
     reasons.iter().filter_map(field).collect()
+}
+
+/// Whether a live workload has this number of replicas.
+pub(super) fn has(live: &Live, object: &ObjectRef, wanted: u64) -> bool {
+    live.get(object).is_some_and(|found| replicas(found) == wanted)
 }
 
 struct Question<'a> {

@@ -83,6 +83,7 @@ pub fn workloads(page: &mut Page<'_>, sheet: &Sheet) {
         facts.push(format!("{number} restart, {}", count(pods(restarting()), "Pod")));
     }
     for (number, what) in [
+        (items.iter().filter(|item| matches!(item.step, Step::Scale { .. })).count(), "scaled"),
         (items.iter().filter(|item| creates(item)).count(), "created"),
         (items.iter().filter(|item| matches!(item.step, Step::Apply { .. })).count(), "changed without a restart"),
         (items.iter().filter(|item| item.step == Step::Delete).count(), "deleted"),
@@ -223,7 +224,7 @@ pub fn untouched(page: &mut Page<'_>, sheet: &Sheet) {
 /// Who serves nothing for a moment.
 pub fn down(page: &mut Page<'_>, sheet: &Sheet) {
     if !sheet.down.is_empty() {
-        if sheet.untouched.is_empty() || !matches!(sheet.verb, Verb::Update | Verb::Undo) {
+        if sheet.untouched.is_empty() || !matches!(sheet.verb, Verb::Update | Verb::Undo | Verb::Scale) {
             page.blank();
         }
         let head = bold("Down while restarting:") + " ";

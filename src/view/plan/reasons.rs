@@ -35,6 +35,14 @@ pub fn way(item: &Item) -> Vec<Text> {
         Step::ReplacePods { .. } if pods == 0 => "template changed, it has no Pods now".to_owned(),
         Step::ReplacePods { .. } => format!("template changed, then {} evicted and replaced", count(pods, "Pod")),
         Step::InPlace { .. } => "restarted in place, the Pod stays".to_owned(),
+        Step::Scale { before, after, .. } => {
+            let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+            let change = match number(after.abs_diff(*before)) {
+                pods if after > before => format!("{} added", count(pods, "Pod")),
+                pods => format!("{} removed", count(pods, "Pod")),
+            };
+            format!("replicas {before} -> {after}, {change}")
+        }
         Step::Mark { .. } => "restart marker put back, nothing restarts".to_owned(),
         Step::Respawn { .. } => format!("{} replaced: {}", count(pods, "Pod"), item.pods.join(", ")),
         Step::Recreate { uid, because } if uid.is_empty() => format!("created again: {because}"),

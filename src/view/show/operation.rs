@@ -74,6 +74,9 @@ impl OperationLine {
 
 /// What an item does, in a few words.
 fn detail(item: &Item) -> String {
+    if let Step::Scale { before, after, .. } = &item.step {
+        return format!("replicas {before} -> {after}");
+    }
     if let Step::Config { keys, .. } = &item.step {
         return keys.iter().map(|key| key.key.as_str()).collect::<Vec<_>>().join(", ");
     }

@@ -24,7 +24,10 @@ fn outcome(verb: Verb, millis: u64) -> Outcome {
         state: OperationState::Completed,
         revision: Some(2),
         took: Duration::from_millis(millis),
+        scale: Vec::new(),
         restarted: Vec::new(),
+        added: Vec::new(),
+        removed: Vec::new(),
         untouched: Vec::new(),
         disturbed: Vec::new(),
         ready: (8, 8),
@@ -163,7 +166,7 @@ fn standing(states: [ItemState; 5]) -> Vec<Standing> {
 }
 
 fn ways_out() -> WaysOut {
-    let back = WayBack { revision: Some(1), config: 2, workloads: 5, restarts: 4, deleted: 0 };
+    let back = WayBack { revision: Some(1), config: 2, workloads: 5, scaled: 0, restarts: 4, deleted: 0 };
     WaysOut { verb: Verb::Update, rolling_back: false, back: Some(back) }
 }
 
@@ -230,7 +233,7 @@ fn interrupted() {
         verb: Verb::Instantiate,
         ways: Some(WaysOut {
             verb: Verb::Instantiate,
-            back: Some(WayBack { revision: None, config: 0, workloads: 0, restarts: 0, deleted: 7 }),
+            back: Some(WayBack { revision: None, config: 0, workloads: 0, scaled: 0, restarts: 0, deleted: 7 }),
             ..ways_out()
         }),
         standing: all_objects().into_iter().zip(states).zip(0..).map(standing).collect(),

@@ -194,6 +194,7 @@ fn revision(number: u64, package: PackageId, verb: Verb, operation_id: &str, tim
         number,
         flavour_id: "simple".into(),
         instantiation_level_id: Some("instantiation_level_1".into()),
+        scale: Vec::new(),
         namespace: "default".into(),
         files: Vec::new(),
         objects: all_objects().into_iter().map(state).collect(),
