@@ -5,8 +5,6 @@ use crate::support::{Cluster, Draft, Namespace, Package, cluster, eventually};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const VDUS: [&str; 5] = ["web", "state", "set", "bare", "calm"];
-
 fn env(key: &str, more: &Value) -> Value {
     let mut more = more.clone();
     more["env"] = json!([env_of("CM", "config", key)]);
@@ -48,7 +46,7 @@ fn old() -> Draft {
         pod("bare", &env("other", &json!({"ports": [{"containerPort": 80}]}))),
         workload("Deployment", "calm", "calm", Some(1), &env("other", &json!({}))),
     ]);
-    Draft::of("Changing", &[("all.yaml", &manifest)], &VDUS)
+    Draft::of("Changing", &[("all.yaml", &manifest)], &["web", "state", "set", "bare", "calm"])
 }
 
 /// Of everything something: fields, images, configuration, what comes, what goes, what has to be made anew.
@@ -123,10 +121,8 @@ fn all_of_a_new_package_takes_effect_and_nobody_restarts_without_need() {
     let package = new().write();
     ns.vnf(&["update", "small", "--package", &package.path()]).exits(1).says(["change-package"]);
     let plan = ns.vnf(&["change-package", "small", "--package", &package.path(), "--dry-run=server"]).succeeds();
-    println!("{plan}");
     plan.says(["80 -> 8080", "roleRef", "PersistentVolumeClaim data", "stays"]);
-    let run = ns.vnf(&["change-package", "small", "--package", &package.path()]).succeeds();
-    println!("{run}");
+    ns.vnf(&["change-package", "small", "--package", &package.path()]).succeeds();
     let after = ns.at_rest();
     let mut expected = content_of_new();
     expected["web's replicas"] = 3.into();
@@ -161,8 +157,7 @@ fn undo_goes_back_across_a_change_of_the_package() {
     let (ns, _old) = instantiated(cluster, "change-undo");
     let before = content(&ns);
     ns.vnf(&["change-package", "small", "--package", &new().write().path()]).succeeds();
-    let run = ns.vnf(&["undo", "small"]).succeeds();
-    println!("{run}");
+    ns.vnf(&["undo", "small"]).succeeds();
     assert_eq!(content(&ns), before);
     // And forth again.
     ns.vnf(&["undo", "small"]).succeeds();
@@ -178,10 +173,8 @@ fn a_change_of_the_package_that_fails_is_taken_back_whole() {
         yaml(&[workload("Deployment", "broken", "broken", Some(1), &env("used", &json!({"image": "nosuch"})))]);
     let draft = new().manifest("broken.yaml", &broken).write();
     let failed = ns.vnf(&["change-package", "small", "--package", &draft.path()]).exits(3);
-    println!("{failed}");
     failed.says(["op rollback", "nosuch"]);
-    let run = ns.vnf(&["op", "rollback", "small", "--yes"]).succeeds();
-    println!("{run}");
+    ns.vnf(&["op", "rollback", "small", "--yes"]).succeeds();
     let back = ns.at_rest();
     assert_eq!(content(&ns), former);
     assert!(!back.has("Deployment/broken") && !back.has("Deployment/more"));
@@ -199,7 +192,6 @@ fn what_others_have_written_is_not_taken_over_unasked() {
     let args = ["change-package", "small", "--package", &package.path()];
     ns.unwritten(|| {
         let run = ns.vnf(&args).exits(1);
-        println!("{run}");
         run.says([
             "Deployment calm",
             "kubectl-patch",
@@ -235,7 +227,6 @@ fn a_change_of_the_package_that_is_given_up_leaves_what_a_corrected_one_needs() 
     ns.vnf(&["op", "fail", "small"]).succeeds();
     let package = new().write();
     let run = ns.vnf(&["change-package", "small", "--package", &package.path()]).succeeds();
-    println!("{run}");
     run.says(["Deployment broken"]).never_says(["80 -> 8080"]);
     assert_eq!(content(&ns), content_of_new());
     assert!(!ns.objects().has("Deployment/broken"));
