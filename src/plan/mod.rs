@@ -446,7 +446,7 @@ pub fn scaled(live: &Live, reference: &ObjectRef, object: &Value, before: u64, a
     match ready(live, reference, object, None) {
         Readiness::Ready if after < before => {
             let leaving = live.pods_of(reference).into_iter().filter(|pod| terminating(pod)).count();
-            if leaving == 0 { Readiness::Ready } else { Readiness::Waiting(format!("{leaving} Pods leaving")) }
+            if leaving == 0 { Readiness::Ready } else { Readiness::Waiting(format!("{leaving} leaving")) }
         }
         readiness => readiness,
     }

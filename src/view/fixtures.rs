@@ -5,6 +5,7 @@ use crate::object::ObjectRef;
 use crate::object::config::KeyChange;
 use crate::plan::ahead::{Ahead, Consequence};
 use crate::plan::compare::FieldChange;
+use crate::plan::derive::scale::AspectMove;
 use crate::plan::derive::update::Deferred;
 use crate::plan::drift::Drift;
 use crate::plan::order::phase;
@@ -336,6 +337,26 @@ pub fn heal_sheet() -> Sheet {
         },
     ];
     Sheet { down: vec!["VDU3".into(), "VDU7".into()], ..sheet(Verb::Heal, items) }
+}
+
+pub fn aspect_moves() -> Vec<AspectMove> {
+    vec![AspectMove { aspect_id: "vdu1_aspect".into(), before: 0, after: 1, max: 2 }]
+}
+
+pub fn scale_sheet() -> Sheet {
+    let step = |before, after| Step::Scale { before, after, patch: vec![json!("never shown")] };
+    let items = vec![item(workload(1), vdu(1), step(2, 4)), item(workload(2), vdu(2), step(1, 2))];
+    let contested = Ahead::Contested { by: "scaler".into(), min: 1, max: 3 };
+    Sheet {
+        scale: aspect_moves(),
+        untouched: untouched(),
+        ahead: vec![Consequence { object: workload(1), what: contested }],
+        notes: vec![
+            "VDU1 Deployment vdu1-update is counted from the 2 replicas that are live, set by kubectl; revision 1 has 1"
+                .into(),
+        ],
+        ..sheet(Verb::Scale, items)
+    }
 }
 
 pub fn terminate_sheet() -> Sheet {

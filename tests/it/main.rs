@@ -24,6 +24,7 @@ mod record;
 mod replicas;
 mod restart;
 mod rollback;
+mod scale;
 mod secrets;
 mod story;
 mod support;
