@@ -11,7 +11,7 @@ use crate::engine::operation::Proposal;
 use crate::engine::session::{Session, Standing};
 use crate::object::{Manifest, ObjectRef};
 use crate::package::Package;
-use crate::package::vnfd::Flavour;
+use crate::package::vnfd::{Flavour, VnfdError};
 use crate::plan::sheet::Sheet;
 use crate::plan::{Contents, Inputs, derive, items};
 use crate::record::instance::{InstantiationState, ScaleInfo};
@@ -185,10 +185,19 @@ impl Plan {
         package: &Package,
     ) -> Result<Self, CliError> {
         let flavour_id = args.flavour.as_ref().or(request.flavour_id.as_ref());
-        let flavour = package.vnfd.flavour(flavour_id.map(String::as_str)).map_err(CliError::new)?.clone();
+        // What the request file chose is told at its place there.
+        let wrong = |chosen: bool, field: &str, error: VnfdError| match chosen {
+            true => request.source.blame(field, error),
+            false => CliError::new(error),
+        };
+        let chosen = args.flavour.is_none() && request.flavour_id.is_some();
+        let flavour = package.vnfd.flavour(flavour_id.map(String::as_str));
+        let flavour = flavour.map_err(|error| wrong(chosen, "flavourId", error))?.clone();
         let level_id = args.level.as_ref().or(request.instantiation_level_id.as_ref());
-        let level = flavour.level(level_id.map(String::as_str)).map_err(CliError::new)?.map(|level| level.id.clone());
-        let files = request.additional_params.def_files.clone().unwrap_or_else(|| package.kubernetes_files());
+        let chosen = args.level.is_none() && request.instantiation_level_id.is_some();
+        let level = flavour.level(level_id.map(String::as_str));
+        let level = level.map_err(|error| wrong(chosen, "instantiationLevelId", error))?.map(|level| level.id.clone());
+        let files = request.def_files().map_or_else(|| package.kubernetes_files(), <[String]>::to_vec);
         let manifests = package.manifests(&files)?;
         let mut namespaced = BTreeMap::new();
         let mut unserved = Vec::new();
@@ -227,7 +236,7 @@ impl Plan {
             package: package_id(package),
             flavour,
             level,
-            target_namespace: args.target_namespace.clone().or_else(|| request.additional_params.namespace.clone()),
+            target_namespace: args.target_namespace.clone().or_else(|| request.namespace().map(ToOwned::to_owned)),
             files,
             manifests,
             namespaced,

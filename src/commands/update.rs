@@ -85,7 +85,6 @@ pub(crate) async fn run(global: &Global, args: UpdateArgs) -> Result<Exit, CliEr
 /// What the user asks for, read from flags and files.
 pub(crate) struct Asked {
     request: UpdateRequest,
-    request_path: Option<String>,
     config_paths: Option<Vec<String>>,
     new_name: Option<String>,
     package: Option<crate::package::Package>,
@@ -104,7 +103,7 @@ impl Asked {
             Some(path) => UpdateRequest::read(path)?,
             None => (UpdateRequest::default(), Vec::new()),
         };
-        let config_paths = request.config_paths()?;
+        let config_paths = request.config_paths();
         let new_name = new_name.or_else(|| request.vnf_instance_name.clone());
         if let Some(name) = &new_name {
             check_name(name)?;
@@ -114,17 +113,15 @@ impl Asked {
         if let (Some(wanted), Some(opened)) = (&request.vnfd_id, &opened)
             && *wanted != opened.vnfd.descriptor_id
         {
-            let path = request_path.unwrap_or("request");
-            let line = line_of_field(path, "vnfdId").map(|line| format!(":{line}")).unwrap_or_default();
             return Err(CliError::new(format!(
-                "{path}{line}: vnfdId is {wanted}, the package's is {}",
+                "{}: vnfdId is {wanted}, the package's is {}",
+                request.source.place("vnfdId"),
                 opened.vnfd.descriptor_id
             ))
             .hint("Take the package's id into the file, or leave vnfdId out."));
         }
         Ok(Self {
             request,
-            request_path: request_path.map(ToOwned::to_owned),
             config_paths,
             new_name,
             package: opened,
@@ -156,11 +153,6 @@ impl Asked {
             ..RecordChange::default()
         }
     }
-}
-
-fn line_of_field(path: &str, field: &str) -> Option<usize> {
-    let text = std::fs::read_to_string(path).ok()?;
-    text.lines().position(|line| line.contains(field)).map(|index| index + 1)
 }
 
 /// On a NOT_INSTANTIATED instance only the record changes.
@@ -231,9 +223,9 @@ impl Prepared {
                 // Without a package the request may only name the one in force.
                 let running = &current.package;
                 if let Some(wanted) = asked.request.vnfd_id.as_ref().filter(|wanted| **wanted != running.vnfd_id) {
-                    let path = asked.request_path.as_deref().unwrap_or("the request");
+                    let place = asked.request.source.place("vnfdId");
                     return Err(CliError::new(format!(
-                        "{path}: vnfdId is {wanted}, and no package of that id was named"
+                        "{place}: vnfdId is {wanted}, and no package of that id was named"
                     ))
                     .hint("Name it with --package PATH"));
                 }
