@@ -65,6 +65,10 @@ pub enum PackageCommand {
     Validate(commands::package::validate::ValidateArgs),
     Build(commands::package::make::BuildArgs),
     Init(commands::package::make::InitArgs),
+    Onboard(commands::package::stored::OnboardArgs),
+    List(commands::package::stored::ListArgs),
+    Show(commands::package::stored::ShowArgs),
+    Delete(commands::package::stored::DeleteArgs),
 }
 
 /// kubectl's own flags: which cluster, as whom.

@@ -157,6 +157,18 @@ impl From<StoreError> for CliError {
                     .collect();
                 Self { hints, ..Self::new(&error) }
             }
+            StoreError::NoPackage { ref reference, ref known, .. } => {
+                let there = match known.as_slice() {
+                    [] => "There is none at all".to_owned(),
+                    known => format!("There are: {}", known.join(", ")),
+                };
+                let hint =
+                    format!("A file is named by its path; `kubectl vnf package onboard PATH` stores one. {there}");
+                Self::new(format!("{error}, and no file {reference}")).hint(hint)
+            }
+            StoreError::PackageInUse { .. } => {
+                Self::new(error).hint("It goes with the last instance that uses it, or can be deleted then")
+            }
             StoreError::NameTaken { ref name, .. } => {
                 let hint = format!("Look at it: kubectl vnf show {name}");
                 Self::new(&error).hint(hint)

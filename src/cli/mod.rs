@@ -63,6 +63,10 @@ async fn dispatch(cli: Cli) -> u8 {
         Command::Package(PackageCommand::Validate(args)) => commands::package::validate::run(&global, &args),
         Command::Package(PackageCommand::Build(args)) => commands::package::make::build(&global, &args),
         Command::Package(PackageCommand::Init(args)) => commands::package::make::init(&global, &args),
+        Command::Package(PackageCommand::Onboard(args)) => commands::package::stored::onboard(&global, &args).await,
+        Command::Package(PackageCommand::List(args)) => commands::package::stored::list(&global, &args).await,
+        Command::Package(PackageCommand::Show(args)) => commands::package::stored::show(&global, &args).await,
+        Command::Package(PackageCommand::Delete(args)) => commands::package::stored::delete(&global, &args).await,
         Command::Version(args) => commands::version::run(&global, args).await,
     };
     match result {

@@ -1,12 +1,14 @@
 //! Our own objects in the cluster. Here: instance records and the claims of their names; `operations` and `packages`
-//! keep the rest.
+//! keep the rest, `onboarded` is how a user sees packages.
 //!
 //! Writes of records are conditional on the resourceVersion that was read.
 
+mod onboarded;
 mod operations;
 mod packages;
 mod traces;
 
+pub use onboarded::StoredPackage;
 pub use operations::StoredOperation;
 pub use traces::Traces;
 
@@ -23,6 +25,11 @@ use serde_json::{Value, json};
 
 /// How often a write is tried that finds something else than it should, when that may pass.
 const TRIES: u32 = 3;
+
+fn short_digests(digests: &[String]) -> String {
+    let short = digests.iter().map(|digest| format!("sha256:{}", digest.get(..12).unwrap_or(digest)));
+    short.collect::<Vec<_>>().join(", ")
+}
 
 /// Why our own objects could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +90,32 @@ pub enum StoreError {
         name: String,
         /// Where.
         namespace: String,
+    },
+    /// No package in the cluster fits.
+    #[error("no package {reference} in namespace {namespace}")]
+    NoPackage {
+        /// What was looked for.
+        reference: String,
+        /// Where.
+        namespace: String,
+        /// `vnfdId` of those that are there.
+        known: Vec<String>,
+    },
+    /// Several packages have one `vnfdId`.
+    #[error("{} packages have the vnfdId {reference}; name one of them by its digest: {}", .digests.len(), short_digests(.digests))]
+    AmbiguousPackage {
+        /// What was looked for.
+        reference: String,
+        /// Their digests.
+        digests: Vec<String>,
+    },
+    /// Instances use it.
+    #[error("package {vnfd_id} is in use by {}", if .used_by.is_empty() { "an instance that is being made".into() } else { .used_by.join(", ") })]
+    PackageInUse {
+        /// Its `vnfdId`.
+        vnfd_id: String,
+        /// Their names.
+        used_by: Vec<String>,
     },
     /// Somebody else changed the record in between.
     #[error("the record of {name} was changed by somebody else at the same moment; run the command again")]

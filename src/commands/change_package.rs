@@ -2,7 +2,7 @@
 
 use super::env::{Env, new_id};
 use super::operate::{Operating, Terms};
-use super::request::{ChangePackageRequest, PackageFlags, open_package, package_id, package_notes, require_vnfd_id};
+use super::request::{ChangePackageRequest, PackageFlags, Reference, package_id, package_notes, require_vnfd_id};
 use super::selection::{Choice, Selection, Wanted};
 use super::update::require_current;
 use crate::cli::args::{Change, Global, Move};
@@ -29,9 +29,10 @@ use std::collections::BTreeSet;
 pub struct ChangePackageArgs {
     /// The instance: id, name, or the beginning of its id
     pub name: String,
-    /// The new package: a CSAR file, or a directory with the same tree
-    #[arg(long, value_name = "PATH")]
-    pub package: String,
+    /// The new package: a CSAR, a directory with the same tree, or the vnfdId of one in the cluster [default: the
+    /// request's vnfdId]
+    #[arg(long, value_name = "REF")]
+    pub package: Option<String>,
     /// Request file (vnfdId, additionalParams.lcm-kubernetes-def-files), JSON or YAML, `-` for stdin
     #[arg(short = 'f', long, value_name = "FILE")]
     pub request: Option<String>,
@@ -51,10 +52,15 @@ pub(crate) async fn run(global: &Global, args: ChangePackageArgs) -> Result<Exit
         Some(path) => ChangePackageRequest::read(path)?,
         None => (ChangePackageRequest::default(), Vec::new()),
     };
-    let package = open_package(&args.package, &args.trust)?;
+    let named = match (&args.package, &request.vnfd_id) {
+        (Some(named), _) => Reference::read(named, &args.trust)?,
+        (None, Some(vnfd_id)) => Reference::Stored(vnfd_id.clone()),
+        (None, None) => return Err(CliError::usage("name the new package: --package REF, or vnfdId in the request")),
+    };
+    let env = Env::connect(global).await?;
+    let (package, digests_checked) = named.load(&env).await?;
     require_vnfd_id(request.vnfd_id.as_deref(), &request.source, &package)?;
     notes.extend(package_notes(&package));
-    let env = Env::connect(global).await?;
     let mut session = Session::open(&env.cluster, &env.store, &args.name).await?;
     session.require_free()?;
     let current = require_current(session.instance())?.clone();
@@ -80,7 +86,6 @@ pub(crate) async fn run(global: &Global, args: ChangePackageArgs) -> Result<Exit
     })?;
     notes.extend(left_out(&package, &selection));
     let id = package_id(&package);
-    let digests_checked = package.digests_checked;
     contents.add(package);
     let operation_id = new_id();
     let number = |instance: &Instance| instance.kubectl_vnf.last_revision + 1;
@@ -103,7 +108,7 @@ pub(crate) async fn run(global: &Global, args: ChangePackageArgs) -> Result<Exit
         let sheet = Sheet {
             package_before: Some(current.package.clone()),
             package_after: Some(target.package.clone()),
-            digests_checked: Some(digests_checked),
+            digests_checked,
             drift,
             untouched: untouched(&target, &items, &Vdus::of(&target, &contents)),
             down: down(&items, &live),

@@ -1,7 +1,7 @@
 //! `create`: a record, and nothing else yet.
 
 use super::env::{Env, new_id};
-use super::request::{PackageFlags, open_package, package_id, package_notes, tell_notes};
+use super::request::{CreateRequest, PackageFlags, Reference, package_id, package_notes, require_vnfd_id, tell_notes};
 use crate::cli::args::Global;
 use crate::cli::error::{CliError, Exit};
 use crate::cluster::store::Stored;
@@ -16,19 +16,37 @@ use std::collections::BTreeSet;
 pub struct CreateArgs {
     /// Name of the instance, unique in its namespace
     pub name: String,
-    /// The package: a CSAR file, or a directory with the same tree
-    #[arg(long, value_name = "PATH")]
-    pub package: String,
+    /// The package: a CSAR, a directory with the same tree, or the vnfdId of one in the cluster [default: the
+    /// request's vnfdId]
+    #[arg(long, value_name = "REF")]
+    pub package: Option<String>,
+    /// Request file (vnfdId, vnfInstanceDescription, metadata), JSON or YAML, `-` for stdin
+    #[arg(short = 'f', long, value_name = "FILE")]
+    pub request: Option<String>,
     /// Which packages are taken.
     #[command(flatten)]
     pub trust: PackageFlags,
 }
 
 pub(crate) async fn run(global: &Global, args: CreateArgs) -> Result<Exit, CliError> {
-    let package = open_package(&args.package, &args.trust)?;
+    let (request, mut notes) = match &args.request {
+        Some(path) => CreateRequest::read(path)?,
+        None => (CreateRequest::default(), Vec::new()),
+    };
+    let named = match (&args.package, &request.vnfd_id) {
+        (Some(named), _) => Reference::read(named, &args.trust)?,
+        (None, Some(vnfd_id)) => Reference::Stored(vnfd_id.clone()),
+        (None, None) => return Err(CliError::usage("name the package: --package REF, or vnfdId in the request")),
+    };
     let env = Env::connect(global).await?;
-    tell_notes(&env, &package_notes(&package));
-    let stored = create(&env, &args.name, &package).await?;
+    let (package, _) = named.load(&env).await?;
+    require_vnfd_id(request.vnfd_id.as_deref(), &request.source, &package)?;
+    notes.extend(package_notes(&package));
+    tell_notes(&env, &notes);
+    let mut instance = Instance::create(new_id(), args.name.clone(), package_id(&package));
+    instance.vnf_instance_description = request.vnf_instance_description;
+    instance.metadata = request.metadata.unwrap_or_default();
+    let stored = create(&env, instance, &package).await?;
     env.ui.out(&format!("vnfinstance/{} created\n  id {}\n", args.name, stored.instance.id));
     Ok(Exit::Done)
 }
@@ -37,9 +55,9 @@ pub(crate) async fn run(global: &Global, args: CreateArgs) -> Result<Exit, CliEr
 ///
 /// # Errors
 /// The name is taken, or a write failed; then no record is left behind.
-pub(crate) async fn create(env: &Env, name: &str, package: &Package) -> Result<Stored, CliError> {
-    check_name(name)?;
-    let stored = env.store.create(Instance::create(new_id(), name.to_owned(), package_id(package))).await?;
+async fn create(env: &Env, instance: Instance, package: &Package) -> Result<Stored, CliError> {
+    check_name(&instance.vnf_instance_name)?;
+    let stored = env.store.create(instance).await?;
     if let Err(error) = env.store.put_package(package).await {
         let _ = env.store.delete(&stored).await;
         let digests = BTreeSet::from([package.digest.to_string()]);

@@ -24,8 +24,8 @@ use serde_json::Value;
 pub struct DiffArgs {
     /// The instance: id, name, or the beginning of its id
     pub name: String,
-    /// The new package: a CSAR file, or a directory with the same tree
-    #[arg(long, value_name = "PATH")]
+    /// The new package: a CSAR, a directory with the same tree, or the vnfdId of one in the cluster
+    #[arg(long, value_name = "REF")]
     pub package: Option<String>,
     /// Request file, as for `update`
     #[arg(short = 'f', long, value_name = "FILE")]
@@ -39,7 +39,7 @@ pub(crate) async fn run(global: &Global, args: DiffArgs) -> Result<Exit, CliErro
     let asked = Asked::read(args.package.as_deref(), args.request.as_deref(), None, &args.trust)?;
     let env = Env::connect(global).await?;
     let session = Session::open(&env.cluster, &env.store, &args.name).await?;
-    let prepared = Prepared::new(&session, asked).await?;
+    let prepared = Prepared::new(&env, &session, asked).await?;
     let proposal = prepared.propose(&env, &session)?;
     let changes = changes(&proposal, &prepared)?;
     let sheet = &proposal.sheet;

@@ -3,7 +3,7 @@
 use super::create::check_name;
 use super::env::{Env, new_id};
 use super::operate::{Operating, Terms};
-use super::request::{InstantiateRequest, PackageFlags, open_package, package_id, package_notes};
+use super::request::{InstantiateRequest, PackageFlags, Reference, package_id, package_notes};
 use super::selection::{Choice, Selection, Wanted};
 use crate::cli::args::{Change, Global};
 use crate::cli::error::{CliError, Exit};
@@ -29,8 +29,9 @@ use std::collections::BTreeMap;
 pub struct InstantiateArgs {
     /// Name of the instance
     pub name: String,
-    /// The package: a CSAR file, or a directory with the same tree; not needed for an instance made by `create`
-    #[arg(long, value_name = "PATH")]
+    /// The package: a CSAR, a directory with the same tree, or the vnfdId of one in the cluster; not needed for an
+    /// instance made by `create`
+    #[arg(long, value_name = "REF")]
     pub package: Option<String>,
     /// Request file (flavourId, instantiationLevelId, additionalParams), JSON or YAML, `-` for stdin
     #[arg(short = 'f', long, value_name = "FILE")]
@@ -61,16 +62,15 @@ pub(crate) async fn run(global: &Global, args: InstantiateArgs) -> Result<Exit, 
         Some(path) => InstantiateRequest::read(path)?,
         None => (InstantiateRequest::default(), Vec::new()),
     };
-    let given = args.package.as_ref().map(|path| open_package(path, &args.trust)).transpose()?;
+    let given = args.package.as_ref().map(|named| Reference::read(named, &args.trust)).transpose()?;
     let env = Env::connect(global).await?;
     let existing = existing(&env, &args.name).await?;
-    let digests_checked = given.as_ref().map(|package| package.digests_checked);
-    let package = match (given, &existing) {
-        (Some(package), _) => package,
-        (None, Some(stored)) => env.store.package(&stored.instance.kubectl_vnf.package.digest).await?,
+    let (package, digests_checked) = match (given, &existing) {
+        (Some(given), _) => given.load(&env).await?,
+        (None, Some(stored)) => (env.store.package(&stored.instance.kubectl_vnf.package.digest).await?, None),
         (None, None) => {
             return Err(CliError::usage(format!("there is no VNF instance {:?} yet: name its package", args.name))
-                .hint("kubectl vnf instantiate NAME --package PATH"));
+                .hint("kubectl vnf instantiate NAME --package REF"));
         }
     };
     notes.extend(package_notes(&package));

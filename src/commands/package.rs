@@ -1,6 +1,8 @@
-//! `package`: what is in a package, without a cluster. Judging and making one stand in files of their own.
+//! `package`: what is in a package, without a cluster. Judging and making one, and packages in the cluster, stand in
+//! files of their own.
 
 pub mod make;
+pub mod stored;
 pub mod validate;
 
 use super::request::{PackageFlags, open_package, package_id};

@@ -86,6 +86,14 @@ const NETWORKS: &str = "networks are the cluster's";
 /// Why scripts that a request names are not run.
 const SCRIPTS: &str = "scripts of a package are never run";
 
+/// SOL003 `CreateVnfRequest`; the name is the command line's.
+const CREATE: &[Field] = &[
+    field("vnfdId", Kind::Given),
+    field("vnfInstanceName", Kind::Ignored("the command line names the instance")),
+    field("vnfInstanceDescription", Kind::Text),
+    field("metadata", Kind::Free(&[])),
+];
+
 /// SOL003 `InstantiateVnfRequest` with Tacker's additions.
 const INSTANTIATE: &[Field] = &[
     field("flavourId", Kind::Text),
@@ -139,6 +147,32 @@ const UPDATE: &[Field] = &[
     field("vimConnectionInfo", Kind::Ignored(KUBE_CONTEXT)),
     field("vnfcInfoModifications", Kind::Ignored("no properties of single VNFCs are kept")),
 ];
+
+/// SOL003 `CreateVnfRequest`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CreateRequest {
+    /// The VNFD.
+    pub vnfd_id: Option<String>,
+    /// A description.
+    pub vnf_instance_description: Option<String>,
+    /// The user's own.
+    pub metadata: Option<Value>,
+    /// Where it was read.
+    #[serde(skip)]
+    pub source: Source,
+}
+
+impl CreateRequest {
+    /// Reads a request file; the second value is what there is to note about it.
+    ///
+    /// # Errors
+    /// It cannot be read, or is not such a request.
+    pub fn read(path: &str) -> Result<(Self, Vec<String>), CliError> {
+        let (request, source, notes) = read(path, CREATE)?;
+        Ok((Self { source, ..request }, notes))
+    }
+}
 
 /// SOL003 `InstantiateVnfRequest`, as far as it applies to a CNF.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -331,6 +365,57 @@ impl PackageFlags {
 /// It cannot be opened; all problems of it.
 pub fn open_package(reference: &str, flags: &PackageFlags) -> Result<Package, CliError> {
     Ok(Package::open(Path::new(reference), &flags.options()?)?)
+}
+
+/// A package as a user names it.
+pub enum Reference {
+    /// A file or directory, opened.
+    File(Box<Package>),
+    /// One in the cluster, by `vnfdId` or digest.
+    Stored(String),
+}
+
+impl Reference {
+    /// What is named: a path if there is such a file, or if it looks like one; else a package in the cluster.
+    ///
+    /// # Errors
+    /// It cannot be opened; all problems of it. Flags that are for files go with a package in the cluster.
+    pub fn read(reference: &str, flags: &PackageFlags) -> Result<Self, CliError> {
+        let is_path = reference.contains(['/', '\\']) || reference.ends_with(".csar") || reference.ends_with(".zip");
+        if !reference.starts_with("sha256:") && (is_path || Path::new(reference).exists()) {
+            return Ok(Self::File(Box::new(open_package(reference, flags)?)));
+        }
+        if flags.allow_hash_mismatch || flags.require_signature || flags.ca.is_some() {
+            return Err(CliError::usage(format!(
+                "there is no file {reference}, and a package in the cluster was verified"
+            ))
+            .hint("--ca, --require-signature and --allow-hash-mismatch are for `package onboard`"));
+        }
+        Ok(Self::Stored(reference.to_owned()))
+    }
+
+    /// The package; where it was a file, how many of its digests were verified.
+    ///
+    /// # Errors
+    /// The cluster has no such package, or several.
+    pub async fn load(self, env: &Env) -> Result<(Package, Option<usize>), CliError> {
+        match self {
+            Self::File(package) => {
+                let checked = package.digests_checked;
+                Ok((*package, Some(checked)))
+            }
+            Self::Stored(reference) => Ok((stored_package(env, &reference).await?, None)),
+        }
+    }
+}
+
+/// A package in the cluster, by `vnfdId` or digest.
+///
+/// # Errors
+/// There is none, or there are several.
+pub async fn stored_package(env: &Env, reference: &str) -> Result<Package, CliError> {
+    let found = env.store.find_package(reference).await?;
+    Ok(env.store.package(&found.digest).await?)
 }
 
 /// Identity of an opened package.

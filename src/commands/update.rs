@@ -3,12 +3,13 @@
 use super::create::check_name;
 use super::env::{Env, new_id};
 use super::operate::{Operating, Terms};
-use super::request::{PackageFlags, UpdateRequest, merge, open_package, package_id, package_notes, require_vnfd_id};
+use super::request::{PackageFlags, Reference, UpdateRequest, merge, package_id, package_notes, require_vnfd_id};
 use crate::cli::args::{Change, DryRun, Global, Move};
 use crate::cli::error::{CliError, Exit};
 use crate::engine::observe::Observer;
 use crate::engine::operation::Proposal;
 use crate::engine::session::Session;
+use crate::package::Package;
 use crate::plan::derive::update::{self, Refusal};
 use crate::plan::sheet::{ConfigRule, RecordLine, Sheet, down, untouched};
 use crate::plan::{Contents, Inputs, Vdus, drift, items, journal};
@@ -28,8 +29,8 @@ use serde_json::{Value, json};
 pub struct UpdateArgs {
     /// The instance: id, name, or the beginning of its id
     pub name: String,
-    /// The new package: a CSAR file, or a directory with the same tree
-    #[arg(long, value_name = "PATH")]
+    /// The new package: a CSAR, a directory with the same tree, or the vnfdId of one in the cluster
+    #[arg(long, value_name = "REF")]
     pub package: Option<String>,
     /// Request file (vnfdId, vnfInstanceName, metadata.configmap_secret_paths, ...), JSON or YAML, `-` for stdin
     #[arg(short = 'f', long, value_name = "FILE")]
@@ -54,9 +55,9 @@ pub(crate) async fn run(global: &Global, args: UpdateArgs) -> Result<Exit, CliEr
     let mut session = Session::open(&env.cluster, &env.store, &args.name).await?;
     session.require_free()?;
     if session.instance().current().is_none() {
-        return modify_record(&env, &mut session, &asked).await;
+        return modify_record(&env, &mut session, asked).await;
     }
-    let prepared = Prepared::new(&session, asked).await?;
+    let prepared = Prepared::new(&env, &session, asked).await?;
     if args.change.dry_run == DryRun::None && prepared.mend(&env, &session).await? {
         env.ui.err("! the stored package was damaged, and has been stored anew\n");
     }
@@ -87,8 +88,8 @@ pub(crate) struct Asked {
     request: UpdateRequest,
     config_paths: Option<Vec<String>>,
     new_name: Option<String>,
-    package: Option<crate::package::Package>,
-    package_path: Option<String>,
+    package: Option<Reference>,
+    package_named: Option<String>,
     notes: Vec<String>,
 }
 
@@ -99,7 +100,7 @@ impl Asked {
         new_name: Option<String>,
         trust: &PackageFlags,
     ) -> Result<Self, CliError> {
-        let (request, mut notes) = match request_path {
+        let (request, notes) = match request_path {
             Some(path) => UpdateRequest::read(path)?,
             None => (UpdateRequest::default(), Vec::new()),
         };
@@ -108,24 +109,41 @@ impl Asked {
         if let Some(name) = &new_name {
             check_name(name)?;
         }
-        let opened = package.map(|path| open_package(path, trust)).transpose()?;
-        notes.extend(opened.iter().flat_map(package_notes));
-        if let Some(opened) = &opened {
+        let named = package.map(|named| Reference::read(named, trust)).transpose()?;
+        if let Some(Reference::File(opened)) = &named {
             require_vnfd_id(request.vnfd_id.as_deref(), &request.source, opened)?;
         }
         Ok(Self {
             request,
             config_paths,
             new_name,
-            package: opened,
-            package_path: package.map(ToOwned::to_owned),
+            package: named,
+            package_named: package.map(ToOwned::to_owned),
             notes,
         })
     }
 
     /// Whether the VNF itself is to be changed: a package is named, or config files of the one in force.
     fn moves_content(&self) -> bool {
-        self.package_path.is_some() || self.config_paths.is_some()
+        self.package_named.is_some() || self.config_paths.is_some()
+    }
+
+    /// The new package, if one is named: by the flag, or by another `vnfdId` than the one in force.
+    async fn load(&mut self, env: &Env, in_force: &str) -> Result<Option<(Package, Option<usize>)>, CliError> {
+        let named = match self.package.take() {
+            Some(named) => named,
+            None => match self.request.vnfd_id.as_ref().filter(|wanted| *wanted != in_force) {
+                None => return Ok(None),
+                Some(wanted) => {
+                    self.package_named = Some(wanted.clone());
+                    Reference::Stored(wanted.clone())
+                }
+            },
+        };
+        let (package, checked) = named.load(env).await?;
+        require_vnfd_id(self.request.vnfd_id.as_deref(), &self.request.source, &package)?;
+        self.notes.extend(package_notes(&package));
+        Ok(Some((package, checked)))
     }
 
     /// The record's new attributes, merged; what stays equal is left out.
@@ -148,13 +166,15 @@ impl Asked {
 }
 
 /// On a NOT_INSTANTIATED instance only the record changes.
-async fn modify_record(env: &Env, session: &mut Session, asked: &Asked) -> Result<Exit, CliError> {
+async fn modify_record(env: &Env, session: &mut Session, mut asked: Asked) -> Result<Exit, CliError> {
+    let in_force = session.instance().vnfd_id.clone();
+    let package = asked.load(env, &in_force).await?.map(|(package, _)| package);
     let change = asked.record_change(session.instance());
     let former = session.instance().vnf_instance_name.clone();
     let old_package = session.instance().kubectl_vnf.package.digest.clone();
-    if let Some(package) = &asked.package {
+    if let Some(package) = &package {
         let id = package_id(package);
-        require_same_product(session.instance(), &id, asked)?;
+        require_same_product(session.instance(), &id, &asked)?;
         session.stored.instance.set_package(id);
     }
     if let Some(name) = &change.name {
@@ -162,7 +182,7 @@ async fn modify_record(env: &Env, session: &mut Session, asked: &Asked) -> Resul
     }
     session.stored.instance.modify(&change, env.cluster.now());
     env.store.save(&mut session.stored).await?;
-    if let Some(package) = &asked.package {
+    if let Some(package) = &package {
         env.store.put_package(package).await?;
         env.store.collect_packages(&std::collections::BTreeSet::from([old_package])).await?;
     }
@@ -180,7 +200,7 @@ fn require_same_product(instance: &Instance, id: &PackageId, asked: &Asked) -> R
     if running.same_product(id) {
         return Ok(());
     }
-    let path = asked.package_path.as_deref().unwrap_or("the package");
+    let path = asked.package_named.as_deref().unwrap_or("the package");
     Err(CliError::new(format!("{path} is another product"))
         .hint(format!("{} runs   {}   {}", instance.vnf_instance_name, running.title(), running.vnfd_id))
         .hint(format!("the package is   {}   {}", id.title(), id.vnfd_id)))
@@ -198,31 +218,19 @@ pub(crate) struct Prepared {
 
 impl Prepared {
     /// Loads packages and begins to observe.
-    pub(crate) async fn new(session: &Session, mut asked: Asked) -> Result<Self, CliError> {
+    pub(crate) async fn new(env: &Env, session: &Session, mut asked: Asked) -> Result<Self, CliError> {
         let instance = session.instance();
         let current = require_current(instance)?.clone();
         let mut contents = Contents::default();
-        let given = asked.package.take();
-        let digests_checked = given.as_ref().map(|package| package.digests_checked);
-        let package = match given {
-            Some(given) => {
+        let given = asked.load(env, &current.package.vnfd_id).await?;
+        let (package, digests_checked) = match given {
+            Some((given, checked)) => {
                 let id = package_id(&given);
                 require_same_product(instance, &id, &asked)?;
                 contents.add(given);
-                id
+                (id, checked)
             }
-            None => {
-                // Without a package the request may only name the one in force.
-                let running = &current.package;
-                if let Some(wanted) = asked.request.vnfd_id.as_ref().filter(|wanted| **wanted != running.vnfd_id) {
-                    let place = asked.request.source.place("vnfdId");
-                    return Err(CliError::new(format!(
-                        "{place}: vnfdId is {wanted}, and no package of that id was named"
-                    ))
-                    .hint("Name it with --package PATH"));
-                }
-                running.clone()
-            }
+            None => (current.package.clone(), None),
         };
         let (loaded, observer) = session.prepare(&[&current], &mut contents).await?;
         loaded?;
@@ -328,7 +336,7 @@ impl Prepared {
     fn refused(&self, env: &Env, instance: &Instance, refusal: Refusal) -> CliError {
         match refusal {
             Refusal::Changes(changes) => {
-                let path = self.asked.package_path.as_deref().unwrap_or("PATH");
+                let path = self.asked.package_named.as_deref().unwrap_or("PATH");
                 let name = &instance.vnf_instance_name;
                 env.ui.err(&plan_view::refused(&changes, path, name, &env.screen()));
                 let count = crate::view::words::count(changes.len(), "change");

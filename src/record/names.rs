@@ -73,6 +73,12 @@ pub fn package_part(digest_hex: &str, index: usize) -> String {
     format!("vnf-package-{digest_hex}-{index}")
 }
 
+/// The digest of the package that a Secret of this name is a part of.
+pub fn digest_of_part(name: &str) -> Option<&str> {
+    let (digest, index) = name.strip_prefix("vnf-package-")?.rsplit_once('-')?;
+    index.parse::<usize>().is_ok().then_some(digest)
+}
+
 /// Reference to a ConfigMap.
 pub fn config_map(namespace: &str, name: &str) -> ObjectRef {
     ObjectRef::new("v1", "ConfigMap", Some(namespace), name)

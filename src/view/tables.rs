@@ -66,6 +66,42 @@ pub struct OperationRow {
     pub by: String,
 }
 
+/// One package in `package list`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackageRow {
+    /// `vnfdId`.
+    pub vnfd_id: String,
+    /// Product name and software version.
+    pub product: String,
+    /// Provider.
+    pub provider: String,
+    /// SHA-256 over its content, 64 hex digits.
+    pub digest: String,
+    /// How many instances use it.
+    pub used_by: usize,
+    /// How long it stays.
+    pub state: &'static str,
+    /// When it came.
+    pub created: Option<Timestamp>,
+}
+
+/// The packages of a namespace.
+pub fn packages(rows: &[PackageRow], headers: bool, screen: &Screen) -> String {
+    let columns = ["VNFD ID", "PRODUCT", "PROVIDER", "DIGEST", "IN USE BY", "KEPT", "AGE"];
+    let cells = rows.iter().map(|row| {
+        vec![
+            plain(&row.vnfd_id),
+            plain(&row.product),
+            plain(&row.provider),
+            dim(row.digest.get(..12).unwrap_or(&row.digest)),
+            plain(&row.used_by.to_string()),
+            plain(row.state),
+            row.created.map_or_else(none, |time| dim(&age(time, screen.now))),
+        ]
+    });
+    table(&columns, cells.collect(), headers)
+}
+
 /// The instances of a namespace, or of all.
 pub fn list(rows: &[ListRow], wide: bool, all_namespaces: bool, headers: bool, screen: &Screen) -> String {
     let age_of = |time: Option<Timestamp>| time.map_or_else(none, |time| dim(&age(time, screen.now)));

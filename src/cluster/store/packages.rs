@@ -17,13 +17,13 @@ use std::collections::BTreeSet;
 /// Bytes of a stored package per Secret: base64 in JSON stays well under etcd's 1.5 MiB per request.
 const PART_BYTES: usize = 900 * 1024;
 /// Annotation of a package part: how many parts there are.
-const PARTS: &str = "kubectl-vnf/parts";
+pub(super) const PARTS: &str = "kubectl-vnf/parts";
 /// Annotation of a package part: SHA-256 of all parts together.
 const CONTENT_HASH: &str = "kubectl-vnf/content-sha256";
 /// Annotation of a package part: changes whenever somebody relies on the part.
 const USED: &str = "kubectl-vnf/used";
 /// Annotation of a package that was onboarded: it stays although nobody refers to it.
-const ONBOARDED: &str = "kubectl-vnf/onboarded";
+pub(super) const ONBOARDED: &str = "kubectl-vnf/onboarded";
 
 impl Store {
     /// Stores a package: missing parts are created, then all are there. The record that names its digest must have
@@ -32,13 +32,18 @@ impl Store {
     /// # Errors
     /// The API server's; parts already there are kept, another try finishes.
     pub async fn put_package(&self, package: &Package) -> Result<(), StoreError> {
+        self.put_parts(package, json!({})).await
+    }
+
+    /// Stores the parts of a package, with these annotations besides their own.
+    pub(super) async fn put_parts(&self, package: &Package, more: Value) -> Result<(), StoreError> {
         let bytes = package.store_bytes();
         let hash = sha256_hex(&bytes);
         let digest = package.digest.to_string();
         let chunks: Vec<&[u8]> = bytes.chunks(PART_BYTES).collect();
         let label = digest.get(..63).unwrap_or(&digest);
         try_join_all(chunks.iter().enumerate().map(|(index, chunk)| {
-            let secret = json!({
+            let mut secret = json!({
                 "apiVersion": "v1",
                 "kind": "Secret",
                 "type": "Opaque",
@@ -57,14 +62,18 @@ impl Store {
                 },
                 "data": {"part": STANDARD.encode(chunk)},
             });
-            async move { self.put_part(&secret).await }
+            for (key, value) in more.as_object().into_iter().flatten() {
+                secret["metadata"]["annotations"][key] = value.clone();
+            }
+            let more = &more;
+            async move { self.put_part(&secret, more).await }
         }))
         .await?;
         Ok(())
     }
 
     /// Stores one part. Others may store it, or collect it, at the same moment.
-    async fn put_part(&self, part: &Value) -> Result<(), StoreError> {
+    async fn put_part(&self, part: &Value, more: &Value) -> Result<(), StoreError> {
         let reference = names::secret(&self.namespace, text(part, "/metadata/name").unwrap_or(""));
         let mut error = None;
         for _ in 0..5 {
@@ -80,7 +89,8 @@ impl Store {
                 continue;
             }
             // Its version moves, so that nobody who took it for unused still deletes it.
-            let used = json!({"metadata": {"annotations": {USED: uuid::Uuid::new_v4().to_string()}}});
+            let mut used = json!({"metadata": {"annotations": more}});
+            used["metadata"]["annotations"][USED] = uuid::Uuid::new_v4().to_string().into();
             match self.cluster.merge_patch(&reference, &used).await {
                 Ok(_) => return Ok(()),
                 // Collected in between.

@@ -1,0 +1,137 @@
+//! `package onboard|list|show|delete`: packages in the cluster.
+
+use super::super::env::Env;
+use super::super::operate::print;
+use super::super::request::{PackageFlags, open_package, package_notes, stored_package, tell_notes};
+use super::sheet;
+use crate::cli::args::{Global, Output, Table};
+use crate::cli::error::{CliError, Exit};
+use crate::cluster::store::StoredPackage;
+use crate::view::inspect;
+use crate::view::tables::{self, PackageRow};
+
+/// Store a package in the cluster, to be named by its vnfdId from then on
+///
+/// It is verified first, and stays until `package delete`. Only what life-cycle management needs is stored:
+/// definitions, Kubernetes files, manifest. Doing it again changes nothing.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  kubectl vnf package onboard upf-4.2.1.csar\n  kubectl vnf package onboard upf-4.2.1.csar --require-signature --ca vendors.pem"
+)]
+pub struct OnboardArgs {
+    /// The package: a CSAR file, or a directory with the same tree
+    pub package: String,
+    /// Which packages are taken.
+    #[command(flatten)]
+    pub trust: PackageFlags,
+}
+
+/// List the packages in the cluster, and how many instances use each
+#[derive(Debug, clap::Args)]
+pub struct ListArgs {
+    /// Flags of every table.
+    #[command(flatten)]
+    pub table: Table,
+}
+
+/// Show what a package in the cluster holds, and who uses it
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  kubectl vnf package show 97018ca2-bf29-4715-9e2b-6e432dd1f414\n  kubectl vnf package show sha256:3be1c07a"
+)]
+pub struct ShowArgs {
+    /// The package: its vnfdId, or the beginning of its digest (sha256:...)
+    pub package: String,
+    /// Output format
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub output: Option<Output>,
+}
+
+/// Delete a package from the cluster that no instance uses
+#[derive(Debug, clap::Args)]
+pub struct DeleteArgs {
+    /// The package: its vnfdId, or the beginning of its digest (sha256:...)
+    pub package: String,
+}
+
+pub(crate) async fn onboard(global: &Global, args: &OnboardArgs) -> Result<Exit, CliError> {
+    let package = open_package(&args.package, &args.trust)?;
+    let env = Env::connect(global).await?;
+    tell_notes(&env, &package_notes(&package));
+    env.store.onboard(&package).await?;
+    let vnfd = &package.vnfd;
+    let digest = package.digest.to_string();
+    env.ui.out(&format!(
+        "vnfpackage/{} onboarded: {} / {} {}\n  digest sha256:{}\n",
+        vnfd.descriptor_id,
+        vnfd.provider,
+        vnfd.product_name,
+        vnfd.software_version,
+        digest.get(..12).unwrap_or(&digest),
+    ));
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn list(global: &Global, args: &ListArgs) -> Result<Exit, CliError> {
+    let env = Env::connect(global).await?;
+    let packages = env.store.packages().await?;
+    if let Some(output) = args.table.machine() {
+        match output {
+            Output::Name => packages.iter().for_each(|package| env.ui.out(&name(package))),
+            _ => print(&env, Some(output), &packages, "", |_| String::new()),
+        }
+        return Ok(Exit::Done);
+    }
+    if packages.is_empty() {
+        env.ui.err(&format!("No packages found in {} namespace.\n", env.store.namespace()));
+        return Ok(Exit::Done);
+    }
+    let row = |package: StoredPackage| PackageRow {
+        vnfd_id: package.vnfd_id,
+        product: package.product,
+        provider: package.vnf_provider,
+        digest: package.digest,
+        used_by: package.used_by.len(),
+        state: match (package.complete, package.onboarded) {
+            (false, _) => "damaged",
+            (true, true) => "onboarded",
+            (true, false) => "while in use",
+        },
+        created: package.created,
+    };
+    let rows: Vec<PackageRow> = packages.into_iter().map(row).collect();
+    env.ui.out(&tables::packages(&rows, !args.table.no_headers, &env.screen()));
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn show(global: &Global, args: &ShowArgs) -> Result<Exit, CliError> {
+    let env = Env::connect(global).await?;
+    let found = env.store.find_package(&args.package).await?;
+    let package = stored_package(&env, &format!("sha256:{}", found.digest)).await?;
+    let selection = package.survey()?;
+    let sheet = sheet(&package, &selection.manifests);
+    if args.output == Some(Output::Name) {
+        env.ui.out(&name(&found));
+        return Ok(Exit::Done);
+    }
+    let users = match found.used_by.as_slice() {
+        [] => "nobody".to_owned(),
+        names => names.join(", "),
+    };
+    print(&env, args.output, &sheet, "", |screen| {
+        format!("{}  Used by     {users}\n", inspect::package(&sheet, screen))
+    });
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn delete(global: &Global, args: &DeleteArgs) -> Result<Exit, CliError> {
+    let env = Env::connect(global).await?;
+    let found = env.store.find_package(&args.package).await?;
+    env.store.delete_package(&found).await?;
+    env.ui.out(&format!("vnfpackage/{} deleted\n", found.vnfd_id));
+    Ok(Exit::Done)
+}
+
+fn name(package: &StoredPackage) -> String {
+    format!("vnfpackage/{}\n", package.vnfd_id)
+}
