@@ -162,9 +162,9 @@ impl From<StoreError> for CliError {
                     [] => "There is none at all".to_owned(),
                     known => format!("There are: {}", known.join(", ")),
                 };
-                let hint =
-                    format!("A file is named by its path; `kubectl vnf package onboard PATH` stores one. {there}");
-                Self::new(format!("{error}, and no file {reference}")).hint(hint)
+                Self::new(format!("{error}, and no file {reference}"))
+                    .hint(there)
+                    .hint("Store one: kubectl vnf package onboard PATH")
             }
             StoreError::PackageInUse { .. } => {
                 Self::new(error).hint("It goes with the last instance that uses it, or can be deleted then")
