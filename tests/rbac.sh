@@ -96,6 +96,9 @@ failing_update() {
 }
 
 rest_of_story() {
+  ends 0 scale sample --aspect vdu1_aspect --out
+  if grep -q 'no right to' "$OUT"; then fail "something is not told for want of a right"; fi
+  ends 0 scale sample --aspect vdu1_aspect --in
   ends 0 update sample --package $S/after -f $S/sample_param_file.json --yes
   ends 0 show modify_vnf_after
   ends 0 heal modify_vnf_after --vnfc VDU3-env-test

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// Run the life of a containerised VNF straight from a kube context
 ///
-/// Instantiates, updates, heals and terminates CNFs described by ETSI NFV packages (CSAR). There is no server: records
+/// Instantiates, updates, scales, heals and terminates CNFs described by ETSI NFV packages (CSAR). There is no server: records
 /// are ConfigMaps in the cluster. An update changes only the ConfigMaps, Secrets and container images that changed,
 /// restarts exactly the Pods that use them, and leaves every other Pod alone.
 #[derive(Debug, Parser)]
@@ -31,8 +31,10 @@ pub enum Command {
     Instantiate(commands::instantiate::InstantiateArgs),
     Update(commands::update::UpdateArgs),
     Undo(commands::undo::UndoArgs),
+    ChangePackage(commands::change_package::ChangePackageArgs),
     Diff(commands::diff::DiffArgs),
     Heal(commands::heal::HealArgs),
+    Scale(commands::scale::ScaleArgs),
     Terminate(commands::terminate::TerminateArgs),
     Delete(commands::delete::DeleteArgs),
     List(commands::list::ListArgs),

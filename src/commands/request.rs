@@ -108,6 +108,26 @@ const INSTANTIATE: &[Field] = &[
     field("vnfConfigurableProperties", Kind::Ignored("update sets it")),
 ];
 
+/// SOL003 `ChangeCurrentVnfPkgRequest` with Tacker's additions.
+const CHANGE_PACKAGE: &[Field] = &[
+    field("vnfdId", Kind::Given),
+    field(
+        "additionalParams",
+        Kind::Object(&[
+            field("upgrade_type", Kind::Text),
+            field("vdu_params", Kind::Objects(&[field("vdu_id", Kind::Given)])),
+            field("lcm-kubernetes-def-files", Kind::Texts),
+            field("lcm-operation-coordinate-old-vnf", Kind::Ignored(SCRIPTS)),
+            field("lcm-operation-coordinate-new-vnf", Kind::Ignored(SCRIPTS)),
+        ]),
+    ),
+    field("vimConnectionInfo", Kind::Ignored(KUBE_CONTEXT)),
+    field("extVirtualLinks", Kind::Ignored(NETWORKS)),
+    field("extManagedVirtualLinks", Kind::Ignored(NETWORKS)),
+    field("extensions", Kind::Ignored("update sets it")),
+    field("vnfConfigurableProperties", Kind::Ignored("update sets it")),
+];
+
 /// SOL003 `VnfInfoModificationRequest` with Tacker's additions.
 const UPDATE: &[Field] = &[
     field("vnfdId", Kind::Given),
@@ -164,6 +184,54 @@ impl InstantiateRequest {
     /// The namespace that it names.
     pub fn namespace(&self) -> Option<&str> {
         self.additional_params.as_ref()?.namespace.as_deref()
+    }
+}
+
+/// SOL003 `ChangeCurrentVnfPkgRequest`, as far as it applies to a CNF.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangePackageRequest {
+    /// New VNFD.
+    pub vnfd_id: Option<String>,
+    /// Tacker's additions.
+    pub additional_params: Option<ChangePackageParams>,
+    /// Where it was read.
+    #[serde(skip)]
+    pub source: Source,
+}
+
+/// Tacker's `additionalParams` of a change of the package.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct ChangePackageParams {
+    /// How Pods are replaced: `RollingUpdate` is all that Tacker knows, and what workloads do anyway.
+    pub upgrade_type: Option<String>,
+    /// The VDUs that Tacker would change.
+    pub vdu_params: Option<Vec<VduParam>>,
+    /// Kubernetes files of the new package, in order.
+    #[serde(rename = "lcm-kubernetes-def-files")]
+    pub def_files: Option<Vec<String>>,
+}
+
+/// One VDU of a request.
+#[derive(Clone, Debug, Deserialize)]
+pub struct VduParam {
+    /// Its id in the VNFD.
+    pub vdu_id: String,
+}
+
+impl ChangePackageRequest {
+    /// Reads a request file; the second value is what there is to note about it.
+    ///
+    /// # Errors
+    /// It cannot be read, is not such a request, or asks for an upgrade type that there is not.
+    pub fn read(path: &str) -> Result<(Self, Vec<String>), CliError> {
+        let (request, source, notes): (Self, _, _) = read(path, CHANGE_PACKAGE)?;
+        match request.additional_params.as_ref().and_then(|params| params.upgrade_type.as_deref()) {
+            None | Some("RollingUpdate") => Ok((Self { source, ..request }, notes)),
+            Some(other) => {
+                Err(source.blame("additionalParams.upgrade_type", format!("{other:?}, it can only be RollingUpdate")))
+            }
+        }
     }
 }
 
@@ -282,6 +350,18 @@ pub fn package_id(package: &Package) -> PackageId {
     }
 }
 
+/// Refuses a request that names another VNFD than the package that it comes with.
+///
+/// # Errors
+/// Both ids, and the line.
+pub fn require_vnfd_id(wanted: Option<&str>, source: &Source, package: &Package) -> Result<(), CliError> {
+    let found = &package.vnfd.descriptor_id;
+    let Some(wanted) = wanted.filter(|wanted| wanted != found) else { return Ok(()) };
+    let place = source.place("vnfdId");
+    Err(CliError::new(format!("{place}: vnfdId is {wanted}, the package's is {found}"))
+        .hint("Take the package's id into the file, or leave vnfdId out."))
+}
+
 /// What there is to note about a package before it is used: whose it is, what of it was taken in spite of its digest or
 /// signature, and scripts that will not run.
 pub fn package_notes(package: &Package) -> Vec<String> {
@@ -389,6 +469,18 @@ r:2: metadata.configmap_secret_path: did you mean configmap_secret_paths?
 r:5: vnfInstanceNames is not known here and ignored, did you mean vnfInstanceName?"
         );
         assert_eq!((request.config_paths(), request.metadata.unwrap()["mine"].clone()), (None, json!(1)));
+        let text = "vnfdId: x\nadditionalParams:\n  upgrade_type: BlueGreen\n  vdu_params: [ { vdu_id: 1 }, 2 ]\n";
+        assert_eq!(
+            told(text, ChangePackageRequest::read).unwrap_err(),
+            "\
+r:4: field additionalParams.vdu_params[0].vdu_id: must be a string, not a number
+r:4: field additionalParams.vdu_params[1]: must be an object, not a number"
+        );
+        let text = text.replace("[ { vdu_id: 1 }, 2 ]", "[ { vdu_id: a } ]");
+        assert_eq!(
+            told(&text, ChangePackageRequest::read).unwrap_err(),
+            "r:3: field additionalParams.upgrade_type: \"BlueGreen\", it can only be RollingUpdate"
+        );
         let (request, notes) = told("additionalParams: ~\nflavourId: ~\n", InstantiateRequest::read).unwrap();
         assert_eq!((notes.as_str(), request.def_files(), request.namespace()), ("", None, None));
     }

@@ -7,6 +7,8 @@ use crate::cli::args::{Change, Global, Move};
 use crate::cli::error::{CliError, Exit};
 use crate::engine::operation::Proposal;
 use crate::engine::session::Session;
+use crate::plan::derive::change_package;
+use crate::plan::derive::scale::{moves, scaled_since};
 use crate::plan::derive::undo::{earlier, undo};
 use crate::plan::derive::update::{self, Refusal, RefusedChange};
 use crate::plan::sheet::{Sheet, down, untouched};
@@ -14,7 +16,7 @@ use crate::plan::{Contents, Inputs, Vdus, drift, items, journal};
 use crate::record::{Instance, Revision, Verb};
 use serde_json::json;
 
-/// Go back to an earlier revision: its images, ConfigMaps and Secrets, and exactly the Pods that use them
+/// Go back to an earlier revision: its images, ConfigMaps, Secrets and scale levels, and exactly the Pods they concern
 ///
 /// The way back after an update that completed. Without --to-revision, to the revision before the one in force; doing
 /// it twice therefore ends where it began. The name and other attributes of the record stay. An operation that
@@ -52,10 +54,17 @@ pub(crate) async fn run(global: &Global, args: UndoArgs) -> Result<Exit, CliErro
         let current = require_current(instance)?;
         let to = wanted(instance, args.to_revision)?;
         let live = observer.live();
+        let scaled = scaled_since(&instance.revisions, to.number);
         let number = instance.kubectl_vnf.last_revision + 1;
-        let derived = undo(current, to, &contents, number, &operation_id, env.cluster.now())
-            .map_err(|refusal| refused(instance, to, refusal))?;
-        let (target, scope) = update::scope(current, derived, &contents, &live, false)?;
+        let time = env.cluster.now();
+        let (target, scope) = if change_package::is_needed(current, to) {
+            let target = Revision { number, operation_id: operation_id.clone(), verb: Verb::Undo, time, ..to.clone() };
+            change_package::scope(current, target, &contents, &live)?
+        } else {
+            let derived = undo(current, to, &scaled, &contents, number, &operation_id, time)
+                .map_err(|refusal| refused(instance, to, refusal))?;
+            update::scope(current, derived, &contents, &live, false)?
+        };
         let deferred = update::deferred(&target, &contents).map_err(CliError::new)?;
         let drift = drift::overwritten(current, &target, &scope, &contents, &live)?;
         let journal = journal(current, Some(target.clone()), scope, &live);
@@ -64,6 +73,7 @@ pub(crate) async fn run(global: &Global, args: UndoArgs) -> Result<Exit, CliErro
             package_before: Some(current.package.clone()),
             package_after: Some(target.package.clone()),
             revisions: Some((current.number, to.number)),
+            scale: moves(current, &target),
             deferred,
             drift,
             untouched: untouched(&target, &items, &Vdus::of(&target, &contents)),

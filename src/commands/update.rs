@@ -3,7 +3,7 @@
 use super::create::check_name;
 use super::env::{Env, new_id};
 use super::operate::{Operating, Terms};
-use super::request::{PackageFlags, UpdateRequest, merge, open_package, package_id, package_notes};
+use super::request::{PackageFlags, UpdateRequest, merge, open_package, package_id, package_notes, require_vnfd_id};
 use crate::cli::args::{Change, DryRun, Global, Move};
 use crate::cli::error::{CliError, Exit};
 use crate::engine::observe::Observer;
@@ -110,15 +110,8 @@ impl Asked {
         }
         let opened = package.map(|path| open_package(path, trust)).transpose()?;
         notes.extend(opened.iter().flat_map(package_notes));
-        if let (Some(wanted), Some(opened)) = (&request.vnfd_id, &opened)
-            && *wanted != opened.vnfd.descriptor_id
-        {
-            return Err(CliError::new(format!(
-                "{}: vnfdId is {wanted}, the package's is {}",
-                request.source.place("vnfdId"),
-                opened.vnfd.descriptor_id
-            ))
-            .hint("Take the package's id into the file, or leave vnfdId out."));
+        if let Some(opened) = &opened {
+            require_vnfd_id(request.vnfd_id.as_deref(), &request.source, opened)?;
         }
         Ok(Self {
             request,
@@ -150,7 +143,6 @@ impl Asked {
                 &instance.vnf_configurable_properties,
                 &self.request.vnf_configurable_properties,
             ),
-            ..RecordChange::default()
         }
     }
 }

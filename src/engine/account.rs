@@ -4,13 +4,14 @@
 use super::failure::{Cause, Failure};
 use super::observe::Observer;
 use super::verify::Proof;
+use crate::object::ObjectRef;
 use crate::object::config;
 use crate::object::mask::Mask;
 use crate::plan::Contents;
 use crate::record::Journal;
 use crate::record::operation::{AffectedVnfc, ProblemDetails, ResourceChanges};
 use crate::report::evidence::Evidence;
-use crate::report::outcome::{FailureLine, Restarted};
+use crate::report::outcome::FailureLine;
 use serde_json::json;
 
 /// How much evidence is kept per operation, in bytes.
@@ -66,21 +67,25 @@ pub(super) fn failure_line(failure: &Failure, journal: &Journal) -> FailureLine 
 
 /// SOL003 `resourceChanges`, from what was seen to have changed.
 pub(super) fn resource_changes(proof: &Proof) -> ResourceChanges {
-    let vnfc = |restarted: &Restarted, pod: &str, change: &str| AffectedVnfc {
-        id: restarted.vdu.as_ref().map_or_else(|| pod.to_owned(), |vdu| format!("{vdu}-{pod}")),
-        vdu_id: restarted.vdu.clone().unwrap_or_default(),
+    let affected = |vdu: Option<&str>, workload: &ObjectRef, pod: &str, change: &str| AffectedVnfc {
+        id: vdu.map_or_else(|| pod.to_owned(), |vdu| format!("{vdu}-{pod}")),
+        vdu_id: vdu.unwrap_or_default().to_owned(),
         change_type: change.to_owned(),
-        compute_resource: json!({"resourceId": pod, "vimLevelResourceType": restarted.workload.kind}),
+        compute_resource: json!({"resourceId": pod, "vimLevelResourceType": workload.kind}),
     };
     let mut affected_vnfcs = Vec::new();
+    for (pods, change) in [(&proof.removed, "REMOVED"), (&proof.added, "ADDED")] {
+        affected_vnfcs.extend(pods.iter().map(|pod| affected(pod.vdu.as_deref(), &pod.workload, &pod.pod, change)));
+    }
     for restarted in &proof.restarted {
+        let vnfc = |pod: &str, change: &str| affected(restarted.vdu.as_deref(), &restarted.workload, pod, change);
         match (&restarted.before, &restarted.after) {
             (Some(_), Some(pod)) if restarted.restarts.is_some() => {
-                affected_vnfcs.push(vnfc(restarted, pod, "MODIFIED"));
+                affected_vnfcs.push(vnfc(pod, "MODIFIED"));
             }
             (before, after) => {
-                affected_vnfcs.extend(before.iter().map(|pod| vnfc(restarted, pod, "REMOVED")));
-                affected_vnfcs.extend(after.iter().map(|pod| vnfc(restarted, pod, "ADDED")));
+                affected_vnfcs.extend(before.iter().map(|pod| vnfc(pod, "REMOVED")));
+                affected_vnfcs.extend(after.iter().map(|pod| vnfc(pod, "ADDED")));
             }
         }
     }

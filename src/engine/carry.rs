@@ -16,6 +16,7 @@ use crate::object::mask::Mask;
 use crate::object::pod::is_ready;
 use crate::object::uid;
 use crate::plan::derive::rollback::rollback;
+use crate::plan::derive::scale::moves;
 use crate::plan::derive::update::deferred;
 use crate::plan::{Contents, Item};
 use crate::record::{Affected, How, Journal, OperationState, Revision, Verb};
@@ -64,6 +65,7 @@ impl Means<'_> {
             deadline,
             grace_seconds: self.options.manner.grace_seconds,
             one_by_one: self.options.manner.one_by_one,
+            overwrite: self.options.manner.overwrite,
         }
     }
 
@@ -202,6 +204,10 @@ pub(super) async fn finish(
         // The operation has ended all the same, and says so.
         Err(error) => notes.push(format!("the record is written by the next command, for now {error}")),
     }
+    let aspects = match (&journal.source, &journal.target) {
+        (Some(source), Some(target)) if state == OperationState::Completed => moves(source, target),
+        _ => Vec::new(),
+    };
     let name = session.instance().vnf_instance_name.clone();
     let deferred = match session.instance().current().map(|current| deferred(current, means.contents)) {
         Some(Ok(deferred)) => deferred,
@@ -216,7 +222,10 @@ pub(super) async fn finish(
         state,
         revision: revision.as_ref().map(|revision| revision.number),
         took,
+        scale: aspects,
         restarted: proof.restarted,
+        added: proof.added,
+        removed: proof.removed,
         untouched: proof.untouched,
         disturbed: proof.disturbed,
         ready: proof.ready,
@@ -247,6 +256,7 @@ pub fn ways(operation: &StoredOperation, contents: &Contents, observer: &Observe
         config: journal.scope.config.len(),
         restarts: journal.scope.affected.iter().filter(|affected| serves(affected)).count(),
         workloads: journal.scope.affected.len(),
+        scaled: journal.scope.scale.len(),
         deleted: journal.scope.delete.len(),
     });
     WaysOut { verb: extension.verb, rolling_back: extension.rolling_back, back }

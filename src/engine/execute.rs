@@ -22,7 +22,7 @@ use crate::object::pod::{Snapshot, is_ready, terminating};
 use crate::object::workload::{WorkloadKind, marker_of_pod};
 use crate::object::{ObjectRef, uid};
 use crate::plan::order::{Phase, is_custom};
-use crate::plan::{Contents, Item, ItemState, Live, Step, changed_images, patch, ready};
+use crate::plan::{Contents, Item, ItemState, Live, Step, changed_images, patch, ready, scaled};
 use crate::record::{Journal, ObjectState, Verb};
 use crate::report::event::EventKind;
 use futures::StreamExt as _;
@@ -69,6 +69,8 @@ pub struct Work<'a> {
     pub grace_seconds: Option<u32>,
     /// Workloads one after the other.
     pub one_by_one: bool,
+    /// What is written as a whole takes fields over that others have written.
+    pub overwrite: bool,
 }
 
 /// What the tasks of one execution share.
@@ -233,7 +235,13 @@ impl Task<'_> {
         }
         match &self.item.step {
             Step::Create => self.create().await,
-            Step::Config { keys, replace, patch } => {
+            Step::Apply { uid, because: Some(_) } => {
+                self.delete_and_wait(uid).await?;
+                self.create().await
+            }
+            Step::Apply { because: None, .. } => self.apply().await,
+            Step::Config { whole: true, .. } => self.apply().await,
+            Step::Config { keys, replace, patch, whole: false } => {
                 let keys: Vec<&str> = keys.iter().map(|key| key.key.as_str()).collect();
                 if replace.is_some() {
                     let old = uid_of(&self.work.observer.live(), &self.item.object);
@@ -246,14 +254,19 @@ impl Task<'_> {
                     Ok(())
                 }
             }
-            Step::RollOut { patch, strays } => {
-                self.patch_workload(patch).await?;
+            Step::RollOut { patch, whole, strays } => {
+                self.write_workload(*whole, patch).await?;
                 self.replace_under_new_template(|pod| is_one_of(strays, pod)).await
             }
-            Step::ReplacePods { patch, strays } => {
-                self.patch_workload(patch).await?;
+            Step::ReplacePods { patch, whole, strays } => {
+                self.write_workload(*whole, patch).await?;
                 let marker = self.marker();
                 self.replace_under_new_template(|pod| marker_of_pod(pod) != marker || is_one_of(strays, pod)).await
+            }
+            Step::Scale { before, after, patch } => {
+                self.patch(patch, |live| patch::replicas(live, *after)).await?;
+                self.tell(EventKind::Written(format!("replicas {before} -> {after}")));
+                Ok(())
             }
             Step::Mark { patch } => self.patch_workload(patch).await,
             Step::InPlace { mark, patch, refresh_mounts } => self.restart_in_place(mark, patch, *refresh_mounts).await,
@@ -300,10 +313,11 @@ impl Task<'_> {
                 let before = before.filter(|before| before.uid == uid(found));
                 // What the patch found is the better witness: the old container may have restarted by itself before.
                 let witness = self.patched.get().filter(|patched| patched.uid == uid(found)).or(before);
-                let readiness = match witness {
-                    Some(witness) if !restarted.is_empty() => {
+                let readiness = match (witness, &self.item.step) {
+                    (Some(witness), _) if !restarted.is_empty() => {
                         health::pod_restarted(found, witness, &restarted, generation)
                     }
+                    (_, Step::Scale { before, after, .. }) => scaled(live, object, found, *before, *after),
                     _ => ready(live, object, found, marker),
                 };
                 match readiness {

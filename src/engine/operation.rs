@@ -116,7 +116,9 @@ async fn plan_again<E: From<EngineError>>(
     let read = session.stored.object["metadata"]["resourceVersion"].clone();
     let record = async { Ok::<_, EngineError>(session.store.reread(&session.stored).await?) };
     let others = async { Ok(observer.reread(&session.cluster).await?) };
-    let written = journal.scope.affected.iter().map(|affected| observer.read(&session.cluster, &affected.object));
+    let written = journal.scope.affected.iter().map(|affected| &affected.object);
+    let written = written.chain(journal.scope.scale.iter().map(|scaling| &scaling.object));
+    let written = written.map(|object| observer.read(&session.cluster, object));
     let written = async { Ok(futures::future::try_join_all(written).await?) };
     let (stored, (), _) = futures::future::try_join3(record, others, written).await?;
     if stored.object["metadata"]["resourceVersion"] != read {

@@ -26,8 +26,10 @@ pub async fn read(cluster: &Cluster, observer: &Observer, items: &[Item]) -> Res
             pods.first().and_then(|pod| Some((ObjectRef::of(pod)?, uid(pod).to_owned())))
         };
         let moves = |item: &&Item| {
-            matches!(item.step, Step::RollOut { .. } | Step::ReplacePods { .. } | Step::Recreate { .. })
-                && WorkloadKind::of(&item.object).is_some_and(WorkloadKind::scalable)
+            matches!(
+                item.step,
+                Step::RollOut { .. } | Step::ReplacePods { .. } | Step::Recreate { .. } | Step::Scale { .. }
+            ) && WorkloadKind::of(&item.object).is_some_and(WorkloadKind::scalable)
         };
         (
             to_do().filter_map(first).collect(),

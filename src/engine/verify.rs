@@ -4,15 +4,16 @@ use super::failure::{Cause, Failure};
 use super::observe::Observer;
 use super::session::EngineError;
 use crate::cluster::Cluster;
+use crate::object::apply::applied;
 use crate::object::config::{changed_keys, is_config};
 use crate::object::health::{self, Readiness};
 use crate::object::pod::{Snapshot, active, is_ready};
 use crate::object::workload::{WorkloadKind, marker_of_pod};
 use crate::object::{ObjectRef, text, uid};
 use crate::plan::drift::{self, Writer};
-use crate::plan::{ContentError, Contents, Live, Vdus, live_images, live_marker};
+use crate::plan::{ContentError, Contents, Live, Vdus, live_images, live_marker, ready, scaled};
 use crate::record::operation::PodBefore;
-use crate::record::{How, Journal, ObjectState, Revision};
+use crate::record::{How, Journal, ObjectState, Revision, Scope};
 use crate::report::outcome::{Disturbed, PodOf, Restarted};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -22,6 +23,10 @@ use std::collections::BTreeMap;
 pub struct Proof {
     /// Pods that restarted or were replaced.
     pub restarted: Vec<Restarted>,
+    /// Pods that a scaling added.
+    pub added: Vec<PodOf>,
+    /// Pods that a scaling took away.
+    pub removed: Vec<PodOf>,
     /// Pods out of scope that are as they were.
     pub untouched: Vec<PodOf>,
     /// Pods out of scope that are not.
@@ -74,8 +79,20 @@ fn prove(journal: &Journal, contents: &Contents, live: &Live) -> Result<Proof, C
         match found.map(|found| before.snapshot.same_as(found)) {
             Some(Ok(())) => proof.untouched.push(pod),
             Some(Err(difference)) => proof.disturbed.push(Disturbed { pod, how: difference.to_string() }),
+            None if fewer(&journal.scope, &before.workload) => proof.removed.push(pod),
             None => proof.disturbed.push(Disturbed { pod, how: "gone".into() }),
         }
+    }
+    let mut scale: Vec<_> = journal.scope.scale.iter().map(|scaling| &scaling.object).collect();
+    scale.sort_by_key(|object| vdus.position(object));
+    // Who restarts as well has its new Pods told there.
+    for object in scale.into_iter().filter(|object| journal.scope.affected(object).is_none()) {
+        let known = |pod: &Value| snapshot.iter().any(|(_, before)| before.snapshot.uid == uid(pod));
+        let new = live.pods_of(object).into_iter().filter(|pod| active(pod) && !known(pod));
+        proof.added.extend(new.filter_map(|pod| {
+            let name = text(pod, "/metadata/name")?.to_owned();
+            Some(PodOf { vdu: vdu(object), workload: object.clone(), pod: name })
+        }));
     }
     let mut affected: Vec<_> = journal.scope.affected.iter().collect();
     affected.sort_by_key(|affected| vdus.position(&affected.object));
@@ -107,6 +124,11 @@ fn prove(journal: &Journal, contents: &Contents, live: &Live) -> Result<Proof, C
         }
     }
     Ok(proof)
+}
+
+/// Whether an operation takes Pods of a workload away.
+fn fewer(scope: &Scope, object: &ObjectRef) -> bool {
+    scope.scaling(object).is_some_and(|scaling| scaling.after < scaling.before)
 }
 
 /// The Pods that a StatefulSet's partition keeps at its former template.
@@ -179,10 +201,16 @@ fn off_target(
     let scope = &journal.scope;
     let affected = scope.affected(reference);
     let config = scope.config.iter().any(|change| change.object == *reference);
-    if affected.is_none() && !config && !scope.create.contains(reference) {
+    let scaling = scope.scaling(reference);
+    let whole = scope.apply.iter().any(|entry| entry.object == *reference);
+    if affected.is_none() && !config && !whole && scaling.is_none() && !scope.create.contains(reference) {
         return Ok(None);
     }
     let Some(found) = live.get(reference) else { return off("it is not there".into()) };
+    let former = journal.source.as_ref().and_then(|source| source.object(reference));
+    if former.is_some_and(|former| former.applied != state.applied) && applied(found) != state.applied {
+        return off("it was written as a whole by somebody else".into());
+    }
     let wanted = contents.content(state)?;
     if is_config(reference) {
         let keys: Vec<String> = changed_keys(found, &wanted).into_iter().map(|key| key.key).collect();
@@ -207,7 +235,12 @@ fn off_target(
     }
     // Ready a moment ago is not enough: while others were waited for, it may have fallen over.
     let rolled = affected.is_some_and(|affected| matches!(affected.how, How::RollOut | How::ReplacePods));
-    match crate::plan::ready(live, reference, found, state.marker.filter(|_| rolled)) {
+    let readiness = match scaling.map(|scaling| scaled(live, reference, found, scaling.before, scaling.after)) {
+        Some(Readiness::Failed(why)) => return off(why),
+        Some(Readiness::Waiting(why)) => Readiness::Waiting(why),
+        Some(Readiness::Ready) | None => ready(live, reference, found, state.marker.filter(|_| rolled)),
+    };
+    match readiness {
         Readiness::Ready => Ok(None),
         Readiness::Waiting(why) | Readiness::Failed(why) => Ok(Some(Off::Unready(why))),
     }

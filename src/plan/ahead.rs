@@ -68,6 +68,18 @@ pub enum Ahead {
         /// `spec.maxReplicas`.
         max: u64,
     },
+    /// An autoscaler sets the replicas that this operation sets.
+    #[serde(rename_all = "camelCase")]
+    Contested {
+        /// Its name.
+        by: String,
+        /// `spec.minReplicas`.
+        min: u64,
+        /// `spec.maxReplicas`.
+        max: u64,
+    },
+    /// A StatefulSet that deletes the claims, and so the data, of the Pods that it removes.
+    ClaimsGo,
     /// A disruption budget allows no eviction now.
     #[serde(rename_all = "camelCase")]
     Budget {
@@ -119,13 +131,21 @@ pub fn of(items: &[Item], live: &Live, around: &Surroundings) -> Vec<Consequence
         if matches!(item.step, Step::ReplacePods { .. }) && is_on_delete(object) {
             follows(Ahead::OnDelete);
         }
-        if matches!(item.step, Step::RollOut { .. } | Step::ReplacePods { .. } | Step::Recreate { .. }) {
+        if let Step::Scale { before, after, .. } = item.step
+            && after < before
+            && text(object, "/spec/persistentVolumeClaimRetentionPolicy/whenScaled") == Some("Delete")
+        {
+            follows(Ahead::ClaimsGo);
+        }
+        let scales_it = matches!(item.step, Step::Scale { .. });
+        let moves = matches!(item.step, Step::RollOut { .. } | Step::ReplacePods { .. } | Step::Recreate { .. });
+        if moves || scales_it {
             for scaler in around.autoscalers.iter().flatten().filter(|scaler| scales(scaler, &item.object)) {
                 let number = |field: &str| scaler["spec"][field].as_u64().unwrap_or(1);
-                follows(Ahead::Autoscaled {
-                    by: name_of(scaler),
-                    min: number("minReplicas"),
-                    max: number("maxReplicas"),
+                let (by, min, max) = (name_of(scaler), number("minReplicas"), number("maxReplicas"));
+                follows(match scales_it {
+                    true => Ahead::Contested { by, min, max },
+                    false => Ahead::Autoscaled { by, min, max },
                 });
             }
         }
@@ -276,9 +296,18 @@ mod tests {
             pod("set-2", "set", false),
             object("Deployment", "web", json!({})),
         ]);
-        let replaced =
-            item("ReplicaSet", "set", Step::ReplacePods { patch: Vec::new(), strays: Vec::new() }, &["set-1", "set-2"]);
-        let rolled = item("Deployment", "web", Step::RollOut { patch: Vec::new(), strays: Vec::new() }, &["web-1"]);
+        let replaced = item(
+            "ReplicaSet",
+            "set",
+            Step::ReplacePods { patch: Vec::new(), whole: false, strays: Vec::new() },
+            &["set-1", "set-2"],
+        );
+        let rolled = item(
+            "Deployment",
+            "web",
+            Step::RollOut { patch: Vec::new(), whole: false, strays: Vec::new() },
+            &["web-1"],
+        );
         let items = [replaced, rolled];
         let what =
             |budget: Value| of(&items, &live, &around(&[budget])).into_iter().map(|one| one.what).collect::<Vec<_>>();
@@ -308,8 +337,13 @@ mod tests {
             object("DaemonSet", "agent", json!({"updateStrategy": {"type": "OnDelete"}})),
         ]);
         let items = [
-            item("StatefulSet", "db", Step::RollOut { patch: Vec::new(), strays: Vec::new() }, &["db-0", "db-1"]),
-            item("DaemonSet", "agent", Step::ReplacePods { patch: Vec::new(), strays: Vec::new() }, &[]),
+            item(
+                "StatefulSet",
+                "db",
+                Step::RollOut { patch: Vec::new(), whole: false, strays: Vec::new() },
+                &["db-0", "db-1"],
+            ),
+            item("DaemonSet", "agent", Step::ReplacePods { patch: Vec::new(), whole: false, strays: Vec::new() }, &[]),
         ];
         let target = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "db"});
         let scaler = json!({"metadata": {"name": "hpa", "namespace": "n"},
@@ -333,7 +367,8 @@ mod tests {
         let other = object("Pod", "other", json!({"containers": [{"name": "c"}]}));
         let secret = json!({"apiVersion": "v1", "kind": "Secret", "immutable": true, "metadata": {"name": "s", "namespace": "n", "uid": "u"}});
         let live = live(&[reader, other, secret.clone()]);
-        let step = Step::Config { keys: Vec::new(), replace: Some("immutable".into()), patch: Vec::new() };
+        let step =
+            Step::Config { keys: Vec::new(), replace: Some("immutable".into()), whole: false, patch: Vec::new() };
         let object = ObjectRef::of(&secret).expect("a reference");
         let item = Item { object, ..item("Pod", "s", step, &[]) };
         let found: Vec<Ahead> = of(&[item], &live, &Surroundings::default()).into_iter().map(|one| one.what).collect();

@@ -5,9 +5,10 @@
 
 use super::changed_images;
 use super::content::{ContentError, Contents};
+use super::derive::scale::recorded;
 use super::live::Live;
 use crate::object::config::{changed_keys, is_config};
-use crate::object::workload::{WorkloadKind, images, pod_spec};
+use crate::object::workload::{WorkloadKind, images, pod_spec, replicas};
 use crate::object::{ObjectRef, text};
 use crate::record::names::MANAGER;
 use crate::record::{How, ObjectState, Revision, Scope};
@@ -77,6 +78,14 @@ pub fn overwritten(
         };
         if !reached {
             found.push(entry);
+        }
+    }
+    for scaling in &scope.scale {
+        let (Some(state), Some(object)) = (source.object(&scaling.object), live.get(&scaling.object)) else { continue };
+        let (recorded, now) = (recorded(state, contents)?, replicas(object));
+        if now != recorded && now != scaling.after {
+            let change = format!("{recorded} -> {now}");
+            found.extend(entry(&scaling.object, "spec.replicas".into(), change, replicas_writer(object)));
         }
     }
     Ok(found)
@@ -171,6 +180,11 @@ pub fn image_writer(kind: WorkloadKind, live: &Value, container: &str) -> Writer
     let spec: &[&str] = if kind == WorkloadKind::Pod { &["f:spec"] } else { &["f:spec", "f:template", "f:spec"] };
     let path = |list: &'static str| [spec, &[list, key.as_str(), "f:image"]].concat();
     writer(live, &[&path("f:containers"), &path("f:initContainers")])
+}
+
+/// Who wrote the replicas of a workload.
+pub fn replicas_writer(live: &Value) -> Writer {
+    writer(live, &[&["f:spec", "f:replicas"]])
 }
 
 /// Who wrote a key of a ConfigMap or Secret.

@@ -4,6 +4,7 @@
 //! So an autoscaler, `kubectl scale` or a sidecar injector never conflicts, and somebody else's change of the same
 //! field never gets lost: the API server refuses the patch, and the plan is made anew.
 
+use super::drift;
 use crate::object::workload::{MARKER, WorkloadKind, containers};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -47,6 +48,16 @@ pub fn images(kind: WorkloadKind, live: &Value, wanted: &BTreeMap<String, String
         patch.push(json!({"op": "add", "path": format!("{at}/image"), "value": image}));
     }
     patch
+}
+
+/// Sets the replicas of a live workload.
+pub fn replicas(live: &Value, wanted: u64) -> Vec<Value> {
+    let old = live.pointer("/spec/replicas");
+    if old.and_then(Value::as_u64) == Some(wanted) {
+        return Vec::new();
+    }
+    let at = "/spec/replicas";
+    vec![json!({"op": "test", "path": at, "value": old}), json!({"op": "add", "path": at, "value": wanted})]
 }
 
 /// Sets one annotation under `<pointer>/metadata`.
@@ -100,6 +111,16 @@ pub fn data(live: &Value, wanted: &Value) -> Vec<Value> {
         }
     }
     patch
+}
+
+/// An object as it is applied to a live one: without the replicas where somebody else sets them.
+pub fn applicable(mut desired: Value, live: &Value) -> Value {
+    let replicas = drift::writer(live, &[&["f:spec", "f:replicas"]]);
+    let spec = desired.get_mut("spec").and_then(Value::as_object_mut);
+    if let (drift::Writer::Foreign(..), Some(spec)) = (replicas, spec) {
+        spec.remove("replicas");
+    }
+    desired
 }
 
 /// A key as a JSON pointer segment (RFC 6901).

@@ -2,6 +2,7 @@
 //! has not begun.
 
 use super::ahead::Consequence;
+use super::derive::scale::AspectMove;
 use super::derive::update::Deferred;
 use super::drift::Drift;
 use super::{Item, Live, Step, Vdus};
@@ -73,6 +74,9 @@ pub struct Sheet {
     /// The revision in force, and the one whose content comes back (undo).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revisions: Option<(u64, u64)>,
+    /// Scaling aspects that move.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scale: Vec<AspectMove>,
     /// How many file digests of the package were verified; `None`: it came from the cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digests_checked: Option<usize>,
@@ -111,6 +115,7 @@ impl Sheet {
             package_after: None,
             flavour: None,
             revisions: None,
+            scale: Vec::new(),
             digests_checked: None,
             record: Vec::new(),
             items,

@@ -71,11 +71,12 @@ fn of_item(item: &Item, now: &Sheet, live: &Live) -> Vec<Drift> {
 /// The UID that a step was planned for; `""`: there was nothing.
 fn known_uid(item: &Item) -> Option<&str> {
     match &item.step {
-        Step::Recreate { uid, .. } => Some(uid),
+        Step::Recreate { uid, .. } | Step::Apply { uid, .. } => Some(uid),
         Step::Create => Some(""),
         Step::Config { patch, .. }
         | Step::RollOut { patch, .. }
         | Step::ReplacePods { patch, .. }
+        | Step::Scale { patch, .. }
         | Step::Mark { patch }
         | Step::InPlace { patch, .. } => {
             let guard = patch.iter().find(|operation| operation["path"] == "/metadata/uid")?;
@@ -90,9 +91,10 @@ fn patch_of(step: &Step) -> Vec<Value> {
         Step::Config { patch, .. }
         | Step::RollOut { patch, .. }
         | Step::ReplacePods { patch, .. }
+        | Step::Scale { patch, .. }
         | Step::Mark { patch } => patch.clone(),
         Step::InPlace { mark, patch, .. } => [mark.clone(), patch.clone()].concat(),
-        Step::Create | Step::Recreate { .. } | Step::Respawn { .. } | Step::Delete => Vec::new(),
+        Step::Create | Step::Apply { .. } | Step::Recreate { .. } | Step::Respawn { .. } | Step::Delete => Vec::new(),
     }
 }
 
@@ -109,6 +111,10 @@ fn field(object: &ObjectRef, live: &Value, path: &str, expected: &Value, found: 
     }
     if last == "annotations" || last == MARKER {
         return Some(Drift { field: last, ..plain(object, "changed") });
+    }
+    if path == "/spec/replicas" {
+        let entry = Drift { field: "spec.replicas".into(), ..plain(object, &format!("{expected} -> {found}")) };
+        return Some(written(entry, super::drift::replicas_writer(live)));
     }
     // The guard of the name says which container it is.
     let container = text(live, &format!("{at}/name")).filter(|_| last == "image")?;
@@ -152,7 +158,7 @@ mod tests {
         let object = ObjectRef::of(live).expect("a reference");
         let wanted = BTreeMap::from([("c".to_owned(), "new".to_owned())]);
         let patch = patch::workload(WorkloadKind::Deployment, live, &wanted, Some(2));
-        let step = Step::RollOut { patch: patch::of_this_object(live, &patch), strays: Vec::new() };
+        let step = Step::RollOut { patch: patch::of_this_object(live, &patch), whole: false, strays: Vec::new() };
         let before = live.pointer("/spec/template/spec/containers/0/image").and_then(Value::as_str).unwrap_or("");
         let reasons = vec![Reason::Image { container: "c".into(), before: before.into(), after: "new".into() }];
         let item =

@@ -2,7 +2,7 @@
 
 use super::names::{self, MANAGED_BY, MANAGER, RECORD, column};
 use super::operation::{Journal, Operation, OperationState, RecordChange, Verb};
-use super::revision::{self, PackageId, Revision};
+use super::revision::{self, AspectLevel, PackageId, Revision};
 use super::{RecordError, SCHEMA_VERSION, damaged, pack, read_config_map, require_name};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -51,6 +51,23 @@ pub struct InstantiatedVnfInfo {
     /// Highest level of each scaling aspect.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub max_scale_levels: Vec<ScaleInfo>,
+}
+
+impl InstantiatedVnfInfo {
+    /// Of the revision in force.
+    fn of(revision: &Revision) -> Self {
+        let levels = |level: fn(&AspectLevel) -> u32| {
+            let info =
+                |aspect: &AspectLevel| ScaleInfo { aspect_id: aspect.aspect_id.clone(), scale_level: level(aspect) };
+            revision.scale.iter().map(info).collect()
+        };
+        Self {
+            flavour_id: revision.flavour_id.clone(),
+            vnf_state: "STARTED".into(),
+            scale_status: levels(|aspect| aspect.scale_level),
+            max_scale_levels: levels(|aspect| aspect.max_scale_level),
+        }
+    }
 }
 
 /// A name that the instance had.
@@ -229,15 +246,7 @@ impl Instance {
             Some(revision) => {
                 self.set_package(revision.package.clone());
                 self.instantiation_state = InstantiationState::Instantiated;
-                let info = self.instantiated_vnf_info.take();
-                let (scale_status, max_scale_levels) =
-                    info.map(|info| (info.scale_status, info.max_scale_levels)).unwrap_or_default();
-                self.instantiated_vnf_info = Some(InstantiatedVnfInfo {
-                    flavour_id: revision.flavour_id.clone(),
-                    vnf_state: "STARTED".into(),
-                    scale_status: journal.record.scale_status.clone().unwrap_or(scale_status),
-                    max_scale_levels: journal.record.max_scale_levels.clone().unwrap_or(max_scale_levels),
-                });
+                self.instantiated_vnf_info = Some(InstantiatedVnfInfo::of(revision));
                 self.revisions.retain(|kept| kept.number != revision.number);
                 self.revisions.push(revision.clone());
                 let surplus = self.revisions.len().saturating_sub(revision::KEPT);

@@ -11,8 +11,8 @@ pub mod scope;
 
 pub use instance::Instance;
 pub use operation::{Journal, Operation, OperationState, Verb};
-pub use revision::{ObjectState, PackageId, Revision};
-pub use scope::{Affected, ConfigChange, How, Reason, Scope};
+pub use revision::{AspectLevel, ObjectState, PackageId, Revision};
+pub use scope::{Affected, Applied, ConfigChange, How, Reason, Scaling, Scope};
 
 use base64::Engine as _;
 use serde::Serialize;

@@ -4,7 +4,6 @@
 //! and never changes: with it and the live cluster, what is done and what is left can be worked out again at any
 //! time, also after the process that began it has gone.
 
-use super::instance::ScaleInfo;
 use super::names::{self, MANAGED_BY, MANAGER, RECORD};
 use super::revision::Revision;
 use super::scope::Scope;
@@ -30,8 +29,12 @@ pub enum Verb {
     Update,
     /// An update to an earlier revision; Modify Information for SOL003.
     Undo,
+    /// SOL003 Change Current VNF Package.
+    ChangePackage,
     /// SOL003 Heal.
     Heal,
+    /// SOL003 Scale.
+    Scale,
     /// SOL003 Terminate.
     Terminate,
 }
@@ -48,7 +51,9 @@ impl Verb {
         match self {
             Self::Instantiate => "INSTANTIATE",
             Self::Update | Self::Undo => "MODIFY_INFO",
+            Self::ChangePackage => "CHANGE_VNFPKG",
             Self::Heal => "HEAL",
+            Self::Scale => "SCALE",
             Self::Terminate => "TERMINATE",
         }
     }
@@ -60,7 +65,9 @@ impl fmt::Display for Verb {
             Self::Instantiate => "instantiate",
             Self::Update => "update",
             Self::Undo => "undo",
+            Self::ChangePackage => "change-package",
             Self::Heal => "heal",
+            Self::Scale => "scale",
             Self::Terminate => "terminate",
         })
     }
@@ -177,6 +184,9 @@ pub struct Manner {
     /// Grace period of deleted Pods in seconds; absent: each Pod's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grace_seconds: Option<u32>,
+    /// Fields that others have written are taken over where the object is written as a whole.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub overwrite: bool,
     /// The record goes too, once everything else is gone (terminate).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub delete_record: bool,
@@ -292,12 +302,6 @@ pub struct RecordChange {
     /// New `vnfConfigurableProperties`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub configurable_properties: Option<Value>,
-    /// Scale levels that an instantiation level sets.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scale_status: Option<Vec<ScaleInfo>>,
-    /// Highest scale levels of the flavour.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_scale_levels: Option<Vec<ScaleInfo>>,
 }
 
 impl RecordChange {

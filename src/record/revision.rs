@@ -62,6 +62,18 @@ impl PackageId {
     }
 }
 
+/// Where one scaling aspect stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AspectLevel {
+    /// The aspect.
+    pub aspect_id: String,
+    /// Its scale level.
+    pub scale_level: u32,
+    /// The highest that the package allows.
+    pub max_scale_level: u32,
+}
+
 /// The desired state of a whole VNF.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -75,6 +87,9 @@ pub struct Revision {
     /// Instantiation level, when the flavour has levels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instantiation_level_id: Option<String>,
+    /// Where each scaling aspect of the flavour stands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scale: Vec<AspectLevel>,
     /// Namespace of the namespaced objects.
     pub namespace: String,
     /// The instance's own list of Kubernetes files in `package`.
@@ -121,12 +136,16 @@ pub struct ObjectState {
     /// What the API server made of an image that we wrote, by container, where admission rewrote it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub became: BTreeMap<String, String>,
-    /// Replicas that an instantiation level sets; absent: as the manifest says.
+    /// Replicas that an instantiation level or a scaling set; absent: as the manifest says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas: Option<u64>,
     /// Restart marker: number of the revision that last restarted the workload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub marker: Option<u64>,
+    /// The revision that wrote the object as a whole (change-package); absent: it was created, and since then changed
+    /// field by field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied: Option<u64>,
     /// Keys that changed while the workload did not restart for them, since the operation was given up: the next
     /// update restarts it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -20,6 +20,12 @@ pub struct Scope {
     /// Workloads that restart, how and why, with the UIDs to be replaced.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub affected: Vec<Affected>,
+    /// Objects to be written as a whole, of which nothing restarts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub apply: Vec<Applied>,
+    /// Workloads that get another number of Pods.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scale: Vec<Scaling>,
     /// Objects to be deleted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub delete: Vec<ObjectRef>,
@@ -28,13 +34,47 @@ pub struct Scope {
 impl Scope {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.create.is_empty() && self.config.is_empty() && self.affected.is_empty() && self.delete.is_empty()
+        *self == Self::default()
     }
 
     /// The entry of a workload that restarts.
     pub fn affected(&self, object: &ObjectRef) -> Option<&Affected> {
         self.affected.iter().find(|affected| affected.object == *object)
     }
+
+    /// The entry of a workload whose replicas change.
+    pub fn scaling(&self, object: &ObjectRef) -> Option<&Scaling> {
+        self.scale.iter().find(|scaling| scaling.object == *object)
+    }
+}
+
+/// One workload whose `spec.replicas` changes. The number to be reached is fixed here: however often it is set, the
+/// workload is scaled once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Scaling {
+    /// The workload.
+    pub object: ObjectRef,
+    /// Replicas that were live when it was decided.
+    pub before: u64,
+    /// Replicas to be reached.
+    pub after: u64,
+}
+
+/// One object to be written as a whole.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Applied {
+    /// The object.
+    pub object: ObjectRef,
+    /// UID that it had.
+    pub uid: String,
+    /// Why it must be deleted and created again; absent: it is written in place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
+    /// What changes in it.
+    #[serde(default)]
+    pub reasons: Vec<Reason>,
 }
 
 /// One workload to restart.
@@ -107,6 +147,14 @@ pub enum Reason {
         key: String,
         /// The fields of the pod spec that use it, in short: `env CMENV`, `envFrom CM_`, `volume cm-volume`.
         fields: Vec<String>,
+    },
+    /// A field that its manifest says otherwise.
+    #[serde(rename_all = "camelCase")]
+    Field {
+        /// `containers[nginx].ports[0].containerPort`.
+        field: String,
+        /// `80 -> 180`, `added`, `changed` where the value may be secret.
+        change: String,
     },
     /// The object is not there.
     Missing,

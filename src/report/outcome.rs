@@ -2,6 +2,7 @@
 
 use super::evidence::Evidence;
 use crate::object::ObjectRef;
+use crate::plan::derive::scale::AspectMove;
 use crate::plan::derive::update::Deferred;
 use crate::record::{OperationState, Verb};
 use serde::{Deserialize, Serialize};
@@ -26,8 +27,17 @@ pub struct Outcome {
     pub revision: Option<u64>,
     /// How long it took, waiting for consent not counted.
     pub took: Duration,
+    /// Scaling aspects that moved.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scale: Vec<AspectMove>,
     /// Pods that restarted or were replaced, read again from the cluster.
     pub restarted: Vec<Restarted>,
+    /// Pods that a scaling added.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub added: Vec<PodOf>,
+    /// Pods that a scaling took away.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<PodOf>,
     /// Pods that were to stay untouched, and are.
     pub untouched: Vec<PodOf>,
     /// Pods that were to stay untouched, but are not as they were; not by this operation's hand.
@@ -143,7 +153,9 @@ pub struct WayBack {
     pub config: usize,
     /// Workloads that are put back.
     pub workloads: usize,
-    /// Those among them whose serving Pods restart.
+    /// Workloads that get their former replicas.
+    pub scaled: usize,
+    /// Those among the workloads whose serving Pods restart.
     pub restarts: usize,
     /// Objects to be deleted.
     pub deleted: usize,

@@ -8,6 +8,7 @@
 
 mod bad_input;
 mod budgets;
+mod change_package;
 mod config_only;
 mod contended;
 mod damaged;
@@ -23,6 +24,7 @@ mod record;
 mod replicas;
 mod restart;
 mod rollback;
+mod scale;
 mod secrets;
 mod story;
 mod support;

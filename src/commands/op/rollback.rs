@@ -15,7 +15,7 @@ use crate::view::plan as plan_view;
 
 /// Take an operation back that stopped half way: config, templates and Pods are then as they were
 ///
-/// Possible for instantiate (which removes what was created), update and undo. The plan is shown first. A rollback
+/// Possible for instantiate (which removes what was created), update, undo and scale. The plan is shown first. A rollback
 /// that stops half way is finished by the same command.
 #[derive(Debug, clap::Args)]
 pub struct RollbackArgs {

@@ -26,6 +26,8 @@ pub(super) enum Kind {
     Texts,
     /// An object with these fields; others are ignored.
     Object(&'static [Field]),
+    /// A list of such objects.
+    Objects(&'static [Field]),
     /// An object whose fields are the user's own, but for these.
     Free(&'static [Field]),
     /// Part of the standards or of Tacker, and without effect here, for this reason.
@@ -94,6 +96,14 @@ impl Reader<'_> {
                         self.wrong(item.line, &name, "a string", item);
                     }
                     self.checked.lines.insert(name, item.line);
+                }
+            }
+            Kind::Objects(fields) => {
+                let Content::Sequence(items) = &node.content else {
+                    return self.wrong(line, name, "a list of objects", node);
+                };
+                for (index, item) in items.iter().enumerate() {
+                    self.value(item, item.line, &Kind::Object(*fields), &format!("{name}[{index}]"));
                 }
             }
             Kind::Object(_) | Kind::Free(_) if !node.is_mapping() => self.wrong(line, name, "an object", node),

@@ -40,7 +40,13 @@ pub(super) async fn check(
     let object = &item.object;
     let Some(kind) = WorkloadKind::of(object).filter(|kind| *kind != WorkloadKind::Pod) else { return Tried::Nothing };
     let anew = matches!(item.step, Step::Create | Step::Recreate { .. });
-    let moves = matches!(item.step, Step::RollOut { .. } | Step::ReplacePods { .. } | Step::Respawn { .. });
+    // Pods that come beside those that are there.
+    let added = match item.step {
+        Step::Scale { before, after, .. } => after.saturating_sub(before),
+        _ => 0,
+    };
+    let moves =
+        added > 0 || matches!(item.step, Step::RollOut { .. } | Step::ReplacePods { .. } | Step::Respawn { .. });
     let (template, count, taken) = {
         let live = question.observer.live();
         let found = live.get(object);
@@ -56,6 +62,7 @@ pub(super) async fn check(
         };
         let pods: Vec<Usage> = live.pods_of(object).into_iter().map(quota::usage).collect();
         let count = match (kind, found) {
+            _ if added > 0 => added,
             (WorkloadKind::DaemonSet, Some(found)) => wanted_pods(found, kind),
             // How many nodes it will run on, its controller knows.
             (WorkloadKind::DaemonSet, None) => 1,
@@ -69,7 +76,7 @@ pub(super) async fn check(
     let name = super::dry_run::name_for_trial(&object.name);
     let Some(pod) = pod_of(&template, &name) else { return Tried::Nothing };
     let before = match item.step {
-        Step::Create => GoesFirst::Nothing,
+        Step::Create | Step::Scale { .. } => GoesFirst::Nothing,
         Step::Recreate { .. } => GoesFirst::All,
         Step::RollOut { .. } => goes_first(&template),
         _ => GoesFirst::One,
@@ -82,7 +89,7 @@ pub(super) async fn check(
     };
     taken.iter().take(first).for_each(|one| quota::add(&mut freed, one, 1));
     match question.cluster.create(&pod, Run::Dry).await {
-        Ok(admitted) if anew => {
+        Ok(admitted) if anew || added > 0 => {
             let mut more = Usage::new();
             quota::add(&mut more, &quota::usage(&admitted), i128::from(count));
             quota::add(&mut more, &freed, -1);

@@ -1,5 +1,6 @@
 //! Instantiate: the package's selected manifests, with the replicas of the level.
 
+use super::scale::levels;
 use crate::object::workload::WorkloadKind;
 use crate::object::{Manifest, ObjectRef};
 use crate::package::vnfd::{Flavour, Level};
@@ -83,6 +84,7 @@ pub fn instantiate(
                 became: std::collections::BTreeMap::new(),
                 replicas,
                 marker: kind.map(|_| request.number),
+                applied: None,
                 pending: Vec::new(),
             }
         })
@@ -93,6 +95,7 @@ pub fn instantiate(
         package: request.package.clone(),
         flavour_id: request.flavour.id.clone(),
         instantiation_level_id: request.level.map(|level| level.id.clone()),
+        scale: levels(request.flavour, &[], request.level.map(|level| level.id.as_str())),
         namespace: namespace.to_owned(),
         files: request.files.clone(),
         objects,

@@ -1,9 +1,12 @@
 //! Undo: an update to an earlier revision, whose content is still in the cluster.
 //!
-//! It can do what an update can: images, ConfigMaps and Secrets. Other fields of workloads that have come into force
-//! since stay as they are, and are listed as deferred.
+//! It can do what an update can: images, ConfigMaps and Secrets. Replicas go back where a scaling has changed them, and
+//! the scale levels with them; what an autoscaler or a person has set stays. Other fields of workloads that have come
+//! into force since stay as they are, and are listed as deferred.
 
+use super::scale::recorded;
 use super::update::{Derived, Next, Refusal, RefusedChange, next};
+use crate::object::ObjectRef;
 use crate::plan::content::Contents;
 use crate::record::{Instance, ObjectState, Revision, Verb};
 use jiff::Timestamp;
@@ -21,13 +24,14 @@ pub fn earlier(instance: &Instance, number: Option<u64>) -> Result<&Revision, Ve
     found.ok_or_else(|| former.iter().map(|revision| revision.number).collect())
 }
 
-/// Works out the target of an undo; replicas stay as they are.
+/// Works out the target of an undo. Of the workloads in `scaled` the replicas come back too.
 ///
 /// # Errors
 /// See [`Refusal`]; all changes that cannot be made at once.
 pub fn undo(
     current: &Revision,
     to: &Revision,
+    scaled: &[ObjectRef],
     contents: &Contents,
     number: u64,
     operation_id: &str,
@@ -53,7 +57,12 @@ pub fn undo(
             ..former.clone()
         };
         match next(contents, state, new_state, true)? {
-            Next::State(state) => objects.push(*state),
+            Next::State(mut state) => {
+                if scaled.contains(&state.reference) {
+                    state.replicas = Some(recorded(former, contents)?);
+                }
+                objects.push(*state);
+            }
             Next::Config(state, change) => {
                 objects.push(*state);
                 config.push(change);

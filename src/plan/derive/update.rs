@@ -5,14 +5,16 @@
 //! refused, all of them at once.
 
 use crate::object::config::{KeyChange, changed_keys, is_config};
-use crate::object::workload::{WorkloadKind, images, pod_spec};
+use crate::object::pod::terminating;
+use crate::object::workload::{WorkloadKind, images, pod_spec, replicas};
 use crate::object::{Manifest, ObjectRef};
 use crate::package::Package;
 use crate::plan::compare::{self, FieldChange, ObjectChange};
 use crate::plan::content::{ContentError, Contents, settle};
+use crate::plan::derive::scale::{levels, recorded};
 use crate::plan::live::Live;
 use crate::plan::restart;
-use crate::record::{Affected, ConfigChange, ObjectState, PackageId, Revision, Scope, Verb};
+use crate::record::{Affected, ConfigChange, How, ObjectState, PackageId, Revision, Scaling, Scope, Verb};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -149,9 +151,12 @@ pub fn update(request: &Request<'_>) -> Result<Derived, Refusal> {
         refused.retain(|r| r.change != "added" || !renamed.contains(&r.object.name));
         return Err(Refusal::Changes(refused));
     }
+    let flavour = request.package.vnfd.flavour(Some(&request.current.flavour_id)).ok();
+    let level = request.current.instantiation_level_id.as_deref();
     let target = Revision {
         number: request.number,
         package: request.package_id.clone(),
+        scale: flavour.map(|flavour| levels(flavour, &request.current.scale, level)).unwrap_or_default(),
         files,
         objects,
         operation_id: request.operation_id.to_owned(),
@@ -268,7 +273,35 @@ pub fn scope(
     } else {
         Vec::new()
     };
-    Ok((target, Scope { create, config, affected, delete: Vec::new() }))
+    let scale = rescaled(current, &target, &affected, contents, live)?;
+    Ok((target, Scope { create, config, affected, scale, ..Scope::default() }))
+}
+
+/// The workloads of which the target has another number of replicas than the revision in force, unless they are made
+/// anew with it.
+fn rescaled(
+    current: &Revision,
+    target: &Revision,
+    affected: &[Affected],
+    contents: &Contents,
+    live: &Live,
+) -> Result<Vec<Scaling>, ContentError> {
+    let mut scale = Vec::new();
+    for state in &target.objects {
+        let object = &state.reference;
+        let scalable = WorkloadKind::of(object).is_some_and(WorkloadKind::scalable);
+        let found = live.get(object).filter(|found| scalable && !terminating(found));
+        let (Some(former), Some(found)) = (current.object(object), found) else { continue };
+        let anew = |entry: &Affected| entry.object == *object && matches!(entry.how, How::Recreate { .. });
+        if former.replicas == state.replicas || affected.iter().any(anew) {
+            continue;
+        }
+        let (before, after) = (replicas(found), recorded(state, contents)?);
+        if recorded(former, contents)? != after && before != after {
+            scale.push(Scaling { object: object.clone(), before, after });
+        }
+    }
+    Ok(scale)
 }
 
 /// Sets the restart marker of every restarted workload to the revision that restarts it.

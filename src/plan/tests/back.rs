@@ -177,7 +177,8 @@ fn undo_is_the_update_the_other_way_round() {
         world.reach(&target, &state.reference.name);
     }
     world.current = target;
-    let derived = undo(&world.current, &first, &world.contents, 3, "op-3", Timestamp::UNIX_EPOCH).expect("derived");
+    let derived =
+        undo(&world.current, &first, &[], &world.contents, 3, "op-3", Timestamp::UNIX_EPOCH).expect("derived");
     let (target, scope) = update::scope(&world.current, derived, &world.contents, &world.live, false).expect("a scope");
     assert_eq!((target.number, &target.package), (3, &first.package));
     let names = |scope: &Scope| {

@@ -56,6 +56,13 @@ fn text(what: &Ahead) -> Option<String> {
         Ahead::Autoscaled { by, min, max } => {
             format!("HorizontalPodAutoscaler {by} ({min} to {max}): the replicas are left to it")
         }
+        Ahead::Contested { by, min, max } => format!(
+            "HorizontalPodAutoscaler {by} ({min} to {max}) sets these replicas too: it may set them otherwise at once"
+        ),
+        Ahead::ClaimsGo => {
+            "its persistentVolumeClaimRetentionPolicy deletes the claims of the Pods that go, and so their data"
+                .to_owned()
+        }
         Ahead::Budget { by, bound, never: true, .. } => format!(
             "PodDisruptionBudget {by} ({bound}) can never allow an eviction, it wants all of its Pods: this waits up to \
              --timeout, then stops; change the budget first"

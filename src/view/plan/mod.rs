@@ -12,6 +12,7 @@ pub use rollback::{question as rollback_question, rollback};
 
 use super::Screen;
 use super::page::Page;
+use super::result::aspect;
 use super::style::{Mark, Text, bold, clean, dim, join, plain};
 use super::words::{arrow, count, is_other, kinds, pods, sentence, short_id};
 use crate::object::config::is_config;
@@ -33,8 +34,11 @@ pub fn head(sheet: &Sheet, screen: &Screen) -> String {
     let mut page = Page::new(screen);
     page.list(0, bold(verb(sheet.verb)).pad(FACTS), [who(sheet), place(sheet)], "   ");
     match sheet.verb {
-        Verb::Instantiate | Verb::Update | Verb::Undo => package(&mut page, sheet),
-        Verb::Heal | Verb::Terminate => {}
+        Verb::Instantiate | Verb::Update | Verb::Undo | Verb::ChangePackage => package(&mut page, sheet),
+        Verb::Heal | Verb::Scale | Verb::Terminate => {}
+    }
+    if !sheet.scale.is_empty() {
+        page.list(0, bold("Aspect").pad(FACTS), sheet.scale.iter().map(aspect), ", ");
     }
     for (index, line) in sheet.record.iter().enumerate() {
         let label = if index == 0 { bold("Record") } else { Text::empty() };
@@ -53,12 +57,12 @@ pub fn sheet(sheet: &Sheet, screen: &Screen) -> String {
     match sheet.verb {
         Verb::Heal if is_heal_all(sheet) => blocks::heal_all(&mut page, sheet),
         Verb::Terminate => blocks::terminate(&mut page, sheet),
-        Verb::Instantiate | Verb::Update | Verb::Undo | Verb::Heal => {
+        Verb::Instantiate | Verb::Update | Verb::Undo | Verb::ChangePackage | Verb::Heal | Verb::Scale => {
             blocks::config(&mut page, sheet);
             blocks::workloads(&mut page, sheet);
             blocks::others(&mut page, sheet);
             blocks::drift(&mut page, &sheet.drift);
-            if matches!(sheet.verb, Verb::Update | Verb::Undo) {
+            if matches!(sheet.verb, Verb::Update | Verb::Undo | Verb::Scale) {
                 blocks::deferred(&mut page, sheet);
                 blocks::untouched(&mut page, sheet);
             }
@@ -159,7 +163,9 @@ pub fn question(sheet: &Sheet) -> String {
             let replaced = sheet.items.iter().map(|item| item.pods.len().max(1)).sum();
             asked(sheet, vec![format!("replace {}", count(replaced, "Pod"))], "")
         }
-        Verb::Update | Verb::Undo => changes(sheet, &format!("Change the record of {}", clean(&sheet.name))),
+        Verb::Update | Verb::Undo | Verb::ChangePackage | Verb::Scale => {
+            changes(sheet, &format!("Change the record of {}", clean(&sheet.name)))
+        }
     }
 }
 
@@ -171,8 +177,22 @@ fn changes(sheet: &Sheet, otherwise: &str) -> String {
     if !gently.is_empty() {
         parts.push(format!("restart {}", with_pods(&gently)));
     }
+    let scaled = sheet.items.iter().filter(|item| matches!(item.step, Step::Scale { .. })).count();
+    if scaled > 0 {
+        parts.push(format!("scale {}", count(scaled, "workload")));
+    }
     if !anew.is_empty() {
         parts.push(format!("delete and recreate {}", sentence(&kinds(anew.iter().map(|item| &item.object)))));
+    }
+    let (anew, applied): (Vec<&Item>, Vec<&Item>) = sheet
+        .items
+        .iter()
+        .filter(|item| matches!(item.step, Step::Apply { .. }))
+        .partition(|item| matches!(item.step, Step::Apply { because: Some(_), .. }));
+    for (verb, items) in [("change", applied), ("delete and recreate", anew)] {
+        if !items.is_empty() {
+            parts.push(format!("{verb} {}", sentence(&kinds(items.iter().map(|item| &item.object)))));
+        }
     }
     parts.extend(created_part(sheet));
     let deleted = sheet.items.iter().filter(|item| item.step == Step::Delete).count();
@@ -198,7 +218,9 @@ fn verb(verb: Verb) -> &'static str {
         Verb::Instantiate => "Instantiate",
         Verb::Update => "Update",
         Verb::Undo => "Undo",
+        Verb::ChangePackage => "New package",
         Verb::Heal => "Heal",
+        Verb::Scale => "Scale",
         Verb::Terminate => "Terminate",
     }
 }
@@ -293,7 +315,12 @@ fn restarts(item: &Item) -> bool {
     match &item.step {
         Step::RollOut { .. } | Step::ReplacePods { .. } | Step::InPlace { .. } | Step::Respawn { .. } => true,
         Step::Recreate { uid, .. } => !uid.is_empty(),
-        Step::Create | Step::Config { .. } | Step::Mark { .. } | Step::Delete => false,
+        Step::Create
+        | Step::Config { .. }
+        | Step::Apply { .. }
+        | Step::Scale { .. }
+        | Step::Mark { .. }
+        | Step::Delete => false,
     }
 }
 

@@ -25,12 +25,24 @@ pub fn way(item: &Item) -> Vec<Text> {
         // Its mark says it.
         Step::Create => String::new(),
         Step::Delete => return vec![bold("DELETED")],
-        Step::Config { .. } => "changed".to_owned(),
+        Step::Config { .. } | Step::Apply { because: None, .. } => "changed, nothing restarts".to_owned(),
+        Step::Apply { because: Some(because), .. } => {
+            let what = format!("and created again ({because})");
+            return std::iter::once(bold("DELETED")).chain(words(&what)).collect();
+        }
         Step::RollOut { .. } if pods == 0 => "roll out, it has no Pods now".to_owned(),
         Step::RollOut { .. } => format!("roll out, {} replaced", count(pods, "Pod")),
         Step::ReplacePods { .. } if pods == 0 => "template changed, it has no Pods now".to_owned(),
         Step::ReplacePods { .. } => format!("template changed, then {} evicted and replaced", count(pods, "Pod")),
         Step::InPlace { .. } => "restarted in place, the Pod stays".to_owned(),
+        Step::Scale { before, after, .. } => {
+            let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+            let change = match number(after.abs_diff(*before)) {
+                pods if after > before => format!("{} added", count(pods, "Pod")),
+                pods => format!("{} removed", count(pods, "Pod")),
+            };
+            format!("replicas {before} -> {after}, {change}")
+        }
         Step::Mark { .. } => "restart marker put back, nothing restarts".to_owned(),
         Step::Respawn { .. } => format!("{} replaced: {}", count(pods, "Pod"), item.pods.join(", ")),
         Step::Recreate { uid, because } if uid.is_empty() => format!("created again: {because}"),
@@ -66,6 +78,10 @@ pub fn brief(reasons: &[Reason]) -> String {
     if keys > 0 {
         parts.push(count(keys, "key"));
     }
+    let fields = reasons.iter().filter(|reason| matches!(reason, Reason::Field { .. })).count();
+    if fields > 0 {
+        parts.push(count(fields, "field"));
+    }
     parts.join(", ")
 }
 
@@ -78,6 +94,7 @@ pub fn lines(page: &mut Page<'_>, indent: usize, sheet: &Sheet, item: &Item, see
             page.list(indent, head, arrow(before, after), " ");
         }
     }
+    fields(page, indent, item);
     let configs = configs(item);
     let name = |config: &ObjectRef| config_name(sheet, config);
     let width = configs.iter().map(|(config, _)| plain(&name(config)).width()).max().unwrap_or(0);
@@ -110,6 +127,19 @@ pub fn lines(page: &mut Page<'_>, indent: usize, sheet: &Sheet, item: &Item, see
         page.list(indent, Text::empty(), parts, ", ");
     }
     seen.uses.extend(new);
+}
+
+/// The fields that the manifest says otherwise, a line each.
+pub fn fields(page: &mut Page<'_>, indent: usize, item: &Item) {
+    for reason in &item.reasons {
+        if let Reason::Field { field, change } = reason {
+            let parts = match change.split_once(" -> ") {
+                Some((before, after)) => arrow(before, after).to_vec(),
+                None => vec![plain(change)],
+            };
+            page.list(indent, plain(&format!("{field}  ")), parts, " ");
+        }
+    }
 }
 
 /// The changed keys that an item uses, by ConfigMap or Secret.

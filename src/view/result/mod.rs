@@ -12,6 +12,7 @@ use super::page::Page;
 use super::style::{Mark, Text, bold, dim, green, join, plain, yellow};
 use super::tables::{seconds, state};
 use super::words::{command, count, full_label, label, quote, short_id, workloads_and_kinds};
+use crate::plan::derive::scale::AspectMove;
 use crate::plan::derive::update::Deferred;
 use crate::record::{OperationState, Verb};
 use crate::report::outcome::{Outcome, PodOf, Restarted};
@@ -26,7 +27,8 @@ pub fn done(outcome: &Outcome, screen: &Screen) -> String {
         (OperationState::Failed, _) => given_up(&mut page, outcome),
         (OperationState::RolledBack, _) => rolled_back(&mut page, outcome),
         (_, Verb::Instantiate) => instantiated(&mut page, outcome),
-        (_, Verb::Update | Verb::Undo | Verb::Heal) => changed(&mut page, outcome),
+        (_, Verb::Update | Verb::Undo | Verb::ChangePackage | Verb::Heal) => changed(&mut page, outcome),
+        (_, Verb::Scale) => scaled(&mut page, outcome),
         (_, Verb::Terminate) => terminated(&mut page, outcome),
     }
     page.finish()
@@ -59,24 +61,57 @@ fn changed(page: &mut Page<'_>, outcome: &Outcome) {
     let word = match outcome.verb {
         Verb::Heal => "healed",
         Verb::Undo => "undone",
+        Verb::ChangePackage => "moved to its new package",
         _ => "updated",
     };
     head(page, outcome, word);
     restarts(page, outcome);
+    if outcome.verb != Verb::Heal {
+        deleted(page, outcome);
+    }
     common(page, outcome);
-    if outcome.verb == Verb::Update && outcome.revision.is_some_and(|number| number > 1) {
+    if matches!(outcome.verb, Verb::Update | Verb::ChangePackage) && outcome.revision.is_some_and(|number| number > 1) {
         page.blank();
         page.line(2, plain("Undo: ") + command(page.screen, "undo", &[&outcome.name]));
     }
 }
 
+fn scaled(page: &mut Page<'_>, outcome: &Outcome) {
+    head(page, outcome, "scaled");
+    page.blank();
+    scale(page, &outcome.scale);
+    moved(page, outcome);
+    untouched(page, &outcome.untouched);
+    common(page, outcome);
+}
+
+/// `vdu1_aspect 0 -> 1 of 2`, for the plan too.
+pub(super) fn aspect(level: &AspectMove) -> Text {
+    plain(&format!("{} {} -> {} of {}", level.aspect_id, level.before, level.after, level.max))
+}
+
+fn scale(page: &mut Page<'_>, moves: &[AspectMove]) {
+    if !moves.is_empty() {
+        page.list(0, bold("Scale:") + " ", moves.iter().map(aspect), ", ");
+    }
+}
+
+/// Pods that came and went because replicas changed.
+fn moved(page: &mut Page<'_>, outcome: &Outcome) {
+    for (what, pods) in [("Added:", &outcome.added), ("Removed:", &outcome.removed)] {
+        if !pods.is_empty() {
+            page.line(0, bold(what) + " " + count(pods.len(), "Pod").as_str());
+            page.list(2, Text::empty(), names(pods), ", ");
+        }
+    }
+}
+
 fn rolled_back(page: &mut Page<'_>, outcome: &Outcome) {
     head(page, outcome, &format!("{} rolled back", outcome.verb));
-    if outcome.deleted.is_empty() {
+    if outcome.deleted.is_empty() || !outcome.restarted.is_empty() {
         restarts(page, outcome);
-    } else {
-        deleted(page, outcome);
     }
+    deleted(page, outcome);
     common(page, outcome);
     failed::checked_back(page, outcome);
 }
@@ -84,7 +119,8 @@ fn rolled_back(page: &mut Page<'_>, outcome: &Outcome) {
 /// Pods that restarted, and those that did not.
 fn restarts(page: &mut Page<'_>, outcome: &Outcome) {
     let restarted = outcome.restarted.len();
-    let body = restarted + outcome.untouched.len() + outcome.deferred.len() + outcome.disturbed.len() > 0;
+    let rescaled = outcome.added.len() + outcome.removed.len() + outcome.scale.len() > 0;
+    let body = rescaled || restarted + outcome.untouched.len() + outcome.deferred.len() + outcome.disturbed.len() > 0;
     if body || outcome.renamed_from.is_some() || !outcome.notes.is_empty() {
         page.blank();
     }
@@ -92,9 +128,11 @@ fn restarts(page: &mut Page<'_>, outcome: &Outcome) {
         let what = if outcome.verb == Verb::Heal { "Replaced:" } else { "Restarted:" };
         page.line(0, bold(what) + " " + count(restarted, "Pod").as_str());
         pods(page, &outcome.restarted);
-    } else if body {
+    } else if body && !rescaled {
         page.line(0, bold("Restarted:") + " no Pod");
     }
+    scale(page, &outcome.scale);
+    moved(page, outcome);
     untouched(page, &outcome.untouched);
 }
 
@@ -238,21 +276,20 @@ fn untouched(page: &mut Page<'_>, untouched: &[PodOf]) {
     }
     let number = count(untouched.len(), "Pod");
     page.line(0, bold("Untouched:") + format!(" {number}, checked: same UID, restart count and start time").as_str());
-    if untouched.len() > MANY {
-        let mut labels: Vec<String> = Vec::new();
-        for pod in untouched {
-            let label = label(pod.vdu.as_deref(), &pod.workload);
-            if !labels.contains(&label) {
-                labels.push(label);
-            }
-        }
-        return page.list(2, Text::empty(), labels.iter().map(|label| dim(label)), ", ");
-    }
-    let names = untouched.iter().map(|pod| {
+    page.list(2, Text::empty(), names(untouched), ", ");
+}
+
+/// Pods by name; with many of them, the VDUs that have them.
+fn names(pods: &[PodOf]) -> Vec<Text> {
+    let mut names: Vec<String> = Vec::new();
+    for pod in pods {
         let label = label(pod.vdu.as_deref(), &pod.workload);
-        dim(&format!("{label} {}", pod.pod))
-    });
-    page.list(2, Text::empty(), names, ", ");
+        let name = if pods.len() > MANY { label } else { format!("{label} {}", pod.pod) };
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names.iter().map(|name| dim(name)).collect()
 }
 
 /// The name of an instance inside a sentence.

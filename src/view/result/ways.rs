@@ -21,8 +21,8 @@ pub fn ways_out(ways: &WaysOut, standing: &[Standing], name: &str, screen: &Scre
     }
     let keep = match ways.verb {
         Verb::Instantiate => "keep what is there; terminate removes it",
-        Verb::Update | Verb::Undo => "keep it so, then update with a corrected package",
-        Verb::Heal | Verb::Terminate => "keep it so",
+        Verb::Update | Verb::Undo | Verb::ChangePackage => "keep it so, then update with a corrected package",
+        Verb::Heal | Verb::Scale | Verb::Terminate => "keep it so",
     };
     rows.push((command_line(screen, "op fail", &[name]), keep.to_owned()));
     rows
@@ -45,6 +45,10 @@ fn way_back(back: &WayBack) -> String {
         parts.push(format!("{} {verb}", count(back.restarts, "workload")));
     } else if back.workloads > 0 {
         parts.push(format!("{} put back without a restart", count(back.workloads, "workload")));
+    }
+    if back.scaled > 0 {
+        let has = if back.scaled == 1 { "gets" } else { "get" };
+        parts.push(format!("{} {has} the former replicas", count(back.scaled, "workload")));
     }
     if parts.is_empty() {
         parts.push("nothing of it has changed".to_owned());

@@ -74,6 +74,9 @@ impl OperationLine {
 
 /// What an item does, in a few words.
 fn detail(item: &Item) -> String {
+    if let Step::Scale { before, after, .. } = &item.step {
+        return format!("replicas {before} -> {after}");
+    }
     if let Step::Config { keys, .. } = &item.step {
         return keys.iter().map(|key| key.key.as_str()).collect::<Vec<_>>().join(", ");
     }
@@ -85,6 +88,10 @@ fn detail(item: &Item) -> String {
     let mut parts: Vec<String> = images.collect();
     if keys > 0 {
         parts.push(count(keys, "key"));
+    }
+    let fields = item.reasons.iter().filter(|reason| matches!(reason, Reason::Field { .. })).count();
+    if fields > 0 {
+        parts.push(count(fields, "field"));
     }
     if parts.is_empty() {
         parts.push(

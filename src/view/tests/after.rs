@@ -8,8 +8,8 @@ use crate::report::event::{Event, EventKind};
 use crate::report::evidence::{EventLine, Evidence};
 use crate::report::outcome::{Disturbed, FailureLine, Outcome, PodOf, Restarted, Standing, WayBack, WaysOut};
 use crate::view::fixtures::{
-    INSTANCE_ID, OPERATION_ID, WORKLOADS, ago, all_objects, ascii, deferred, object, screen, update_items, vdu,
-    workload,
+    INSTANCE_ID, OPERATION_ID, WORKLOADS, ago, all_objects, ascii, aspect_moves, deferred, object, screen,
+    update_items, vdu, workload,
 };
 use crate::view::{progress, result};
 use jiff::Span;
@@ -24,7 +24,10 @@ fn outcome(verb: Verb, millis: u64) -> Outcome {
         state: OperationState::Completed,
         revision: Some(2),
         took: Duration::from_millis(millis),
+        scale: Vec::new(),
         restarted: Vec::new(),
+        added: Vec::new(),
+        removed: Vec::new(),
         untouched: Vec::new(),
         disturbed: Vec::new(),
         ready: (8, 8),
@@ -69,6 +72,27 @@ fn updated() -> Outcome {
         deferred: deferred(),
         ..outcome(Verb::Update, 2912)
     }
+}
+
+#[test]
+fn scaled() {
+    let came = |name: &str| PodOf { pod: name.into(), ..pod(1) };
+    let out = Outcome {
+        scale: aspect_moves(),
+        added: vec![came("vdu1-update-6fcf66b5dd-x2x9k"), came("vdu1-update-6fcf66b5dd-k8d2m")],
+        untouched: (1..=8).map(pod).collect(),
+        ..outcome(Verb::Scale, 1312)
+    };
+    assert_screen("s21-scaled", &result::done(&out, &screen(90)));
+    let back = Outcome {
+        state: OperationState::RolledBack,
+        revision: Some(1),
+        scale: Vec::new(),
+        removed: out.added.clone(),
+        added: Vec::new(),
+        ..out
+    };
+    assert_screen("s21-rolled-back", &result::done(&back, &screen(90)));
 }
 
 #[test]
@@ -163,7 +187,7 @@ fn standing(states: [ItemState; 5]) -> Vec<Standing> {
 }
 
 fn ways_out() -> WaysOut {
-    let back = WayBack { revision: Some(1), config: 2, workloads: 5, restarts: 4, deleted: 0 };
+    let back = WayBack { revision: Some(1), config: 2, workloads: 5, scaled: 0, restarts: 4, deleted: 0 };
     WaysOut { verb: Verb::Update, rolling_back: false, back: Some(back) }
 }
 
@@ -230,7 +254,7 @@ fn interrupted() {
         verb: Verb::Instantiate,
         ways: Some(WaysOut {
             verb: Verb::Instantiate,
-            back: Some(WayBack { revision: None, config: 0, workloads: 0, restarts: 0, deleted: 7 }),
+            back: Some(WayBack { revision: None, config: 0, workloads: 0, scaled: 0, restarts: 0, deleted: 7 }),
             ..ways_out()
         }),
         standing: all_objects().into_iter().zip(states).zip(0..).map(standing).collect(),

@@ -9,7 +9,7 @@ use crate::report::checked::Checked;
 use crate::view::diff::{self, KeyDiff, ObjectDiff, Shown};
 use crate::view::fixtures::{
     ahead_sheet, ascii, drift, heal_all_sheet, heal_sheet, instantiate_sheet, many_sheet, object, password_sheet,
-    retry_sheet, screen, terminate_sheet, update_sheet, vdu, workload,
+    retry_sheet, scale_sheet, screen, terminate_sheet, update_sheet, vdu, workload,
 };
 use crate::view::plan::{self, MissingKeyLine, PermissionLine};
 
@@ -43,6 +43,13 @@ fn somebody_was_faster() {
     let changes = [drift(), vec![gone]].concat();
     for width in [60, 90] {
         assert_screen(&format!("s11-changed-{width}"), &plan::changed(&changes, &screen(width)));
+    }
+}
+
+#[test]
+fn scale() {
+    for width in [60, 90] {
+        assert_screen(&format!("s21-scale-{width}"), &plan::sheet(&scale_sheet(), &screen(width)));
     }
 }
 

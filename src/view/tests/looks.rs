@@ -198,12 +198,14 @@ fn revision(number: u64, package: PackageId, verb: Verb, operation_id: &str, tim
         became: BTreeMap::new(),
         replicas: None,
         marker: None,
+        applied: None,
         pending: Vec::new(),
     };
     Revision {
         number,
         flavour_id: "simple".into(),
         instantiation_level_id: Some("instantiation_level_1".into()),
+        scale: Vec::new(),
         namespace: "default".into(),
         files: Vec::new(),
         objects: all_objects().into_iter().map(state).collect(),

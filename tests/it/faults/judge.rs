@@ -59,6 +59,10 @@ impl Shape {
                 push(&mut lives, &format!("Pods of {workload}"), life(object, old));
             }
         }
+        // Which of a workload's Pods has which name is chance.
+        for list in content.values_mut().chain(lives.values_mut()).filter_map(Value::as_array_mut) {
+            list.sort_by_cached_key(ToString::to_string);
+        }
         Self { content, lives }
     }
 

@@ -54,6 +54,11 @@ fn whatever_befalls_a_heal_it_is_finished_exactly() {
 }
 
 #[test]
+fn whatever_befalls_a_scaling_it_is_finished_exactly() {
+    try_all(Story::Scale);
+}
+
+#[test]
 fn whatever_befalls_an_instantiation_it_is_finished_exactly() {
     try_all(Story::Instantiate);
 }

@@ -17,6 +17,8 @@ pub enum Story {
     Undo,
     /// Pods of each kind respawned.
     Heal,
+    /// A Pod more of each kind that can have more.
+    Scale,
     /// A small VNF instantiated.
     Instantiate,
 }
@@ -41,16 +43,38 @@ impl Packages {
             workload("Deployment", "other", "other", Some(1), &env("other")),
         ]);
         let old = Draft::of("Small", &[("all.yaml", &manifest)], &["web", "set", "state", "bare", "other"]);
+        let topology = "topology_template:\n";
+        let old = old.edit_file("Definitions/vnfd.yaml", topology, &format!("{topology}{POLICIES}"));
         let new = old.clone().edit("all.yaml", ", old", ", new");
         Self { old: old.write(), new: new.write() }
     }
 }
+
+/// The first three workloads follow one aspect.
+const POLICIES: &str = "
+  policies:
+  - aspects:
+      type: tosca.policies.nfv.ScalingAspects
+      properties:
+        aspects:
+          size: { name: size, description: size, max_scale_level: 1, step_deltas: [ one ] }
+  - deltas:
+      type: tosca.policies.nfv.VduScalingAspectDeltas
+      properties:
+        aspect: size
+        deltas: { one: { number_of_instances: 1 } }
+      targets: [ VDU1, VDU2, VDU3 ]
+";
 
 /// Arguments of the plugin.
 pub type Args = Vec<String>;
 
 fn args(words: &[&str]) -> Args {
     words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+fn scaled(instance: &str, way: &str) -> Args {
+    args(&["scale", instance, "--aspect", "size", way])
 }
 
 impl Story {
@@ -60,6 +84,7 @@ impl Story {
             Self::Config => "config",
             Self::Undo => "undo",
             Self::Heal => "heal",
+            Self::Scale => "scale",
             Self::Instantiate => "instantiate",
         }
     }
@@ -80,6 +105,10 @@ impl Story {
                 vec![args(&["instantiate", BEFORE, "--package", &shipped("before"), "-f", &request])]
             }
             Self::Config | Self::Heal => vec![Self::Instantiate.operation(packages)],
+            // There and back, so that the record says of all replicas where they come from.
+            Self::Scale => {
+                vec![Self::Instantiate.operation(packages), Self::Scale.operation(packages), scaled("small", "--in")]
+            }
             Self::Undo => vec![Self::Instantiate.operation(packages), Self::Config.operation(packages)],
             Self::Instantiate => Vec::new(),
         }
@@ -92,6 +121,7 @@ impl Story {
             Self::Config => args(&["update", "small", "--package", &packages.new.path()]),
             Self::Undo => args(&["undo", "small", "--yes"]),
             Self::Heal => args(&["heal", "small", "--vdu", "VDU1", "--vdu", "VDU2", "--vdu", "VDU3", "--vdu", "VDU4"]),
+            Self::Scale => scaled("small", "--out"),
             Self::Instantiate => args(&["instantiate", "small", "--package", &packages.old.path()]),
         }
     }
@@ -111,6 +141,7 @@ impl Story {
             Self::Config => vec![args(&["update", id, "--package", &packages.old.path()])],
             Self::Undo => vec![args(&["update", id, "--package", &packages.new.path()])],
             Self::Heal => Vec::new(),
+            Self::Scale => vec![scaled(id, "--in")],
             Self::Instantiate => vec![away],
         }
     }
