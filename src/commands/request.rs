@@ -549,6 +549,14 @@ r:2: metadata.configmap_secret_path: did you mean configmap_secret_paths?
 r:5: vnfInstanceNames is not known here and ignored, did you mean vnfInstanceName?"
         );
         assert_eq!((request.config_paths(), request.metadata.unwrap()["mine"].clone()), (None, json!(1)));
+        let text = "vnfdId: x\nadditionalParams:\n  upgrade_type: BlueGreen\n";
+        assert_eq!(
+            told(text, ChangePackageRequest::read).unwrap_err(),
+            "r:3: field additionalParams.upgrade_type: it can only be RollingUpdate"
+        );
+        let text = "additionalParams:\n  upgrade_type: RollingUpdate\n  vdu_params: [ { vdu_id: a } ]\n";
+        let (_, notes) = told(text, ChangePackageRequest::read).unwrap();
+        assert!(notes.contains("vdu_params") && notes.contains("every VDU that differs"), "{notes}");
         let (request, notes) = told("additionalParams: ~\nflavourId: ~\n", InstantiateRequest::read).unwrap();
         assert_eq!((notes.as_str(), request.def_files(), request.namespace()), ("", None, None));
     }

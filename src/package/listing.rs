@@ -268,6 +268,18 @@ mod tests {
     }
 
     #[test]
+    fn a_block_without_an_end_is_cut() {
+        let listing = read(&format!("{HEAD}\n{}\nName: a.yaml\n", "Hash: 1\n".repeat(50_000)));
+        let found: Vec<_> = listing.problems.iter().map(ToString::to_string).collect();
+        let meta = "TOSCA-Metadata/TOSCA.meta";
+        assert_eq!(
+            found,
+            [format!("{meta}:106: more than 100 keys in one block"), format!("{meta}:6: this block lacks Name")]
+        );
+        assert_eq!(listing.artifacts.len(), 1);
+    }
+
+    #[test]
     fn algorithms_and_hashes_are_judged() {
         let sha = "0".repeat(64);
         for (algorithm, hash, rule) in [

@@ -9,6 +9,8 @@ use super::problem::Problem;
 
 /// Most lines of a file that are read: ten for each entry that a package may have.
 pub(super) const MAX_LINES: usize = 100_000;
+/// Most keys of one block. That about the package has ten or so.
+const MAX_FIELDS: usize = 100;
 /// How many lines of one file are called wrong one by one.
 const MAX_PROBLEMS: usize = 50;
 
@@ -102,7 +104,7 @@ pub(super) fn name(block: &[Field]) -> Option<&Field> {
 /// Splits a text into blocks: at empty lines, and where the keys of an artifact begin again.
 pub(super) fn blocks(text: &[u8], file: &str, problems: &mut Vec<Problem>) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
-    let mut open = false;
+    let (mut open, mut full) = (false, false);
     for (number, line) in lines(text, file, "M1", problems) {
         if line.trim().is_empty() {
             open = false;
@@ -123,7 +125,16 @@ pub(super) fn blocks(text: &[u8], file: &str, problems: &mut Vec<Problem>) -> Ve
         };
         if !open || blocks.last().is_some_and(|block| begins_artifact(block, key)) {
             blocks.push(Vec::new());
-            open = true;
+            (open, full) = (true, false);
+        }
+        // What a key means depends on those before it, so that a block without an end would take for ever.
+        if blocks.last().is_some_and(|block| block.len() == MAX_FIELDS) {
+            if !full {
+                let message = format!("more than {MAX_FIELDS} keys in one block");
+                complain(problems, Problem::error("M1", message).at(file, number));
+            }
+            full = true;
+            continue;
         }
         if let Some(block) = blocks.last_mut() {
             block.push(Field { key: key.into(), value: value.into(), line: number });

@@ -20,9 +20,9 @@ pub struct Selection {
     pub notes: Vec<Problem>,
 }
 
-/// Most values in all listed YAML files together. Each takes a quarter of a kilobyte once it is read; the definitions of a
-/// large operator's custom resources are some ten thousands.
-const MAX_VALUES: usize = 1_000_000;
+/// Most values in all listed YAML files together. Each takes up to half a kilobyte once it is read; the definitions of a
+/// large operator's custom resources are about a hundred thousand.
+const MAX_VALUES: usize = 500_000;
 
 /// What the listed files are, as far as they may be Kubernetes manifests.
 #[derive(Default)]
