@@ -31,6 +31,7 @@ pub enum Command {
     Instantiate(commands::instantiate::InstantiateArgs),
     Update(commands::update::UpdateArgs),
     Undo(commands::undo::UndoArgs),
+    ChangePackage(commands::change_package::ChangePackageArgs),
     Diff(commands::diff::DiffArgs),
     Heal(commands::heal::HealArgs),
     Scale(commands::scale::ScaleArgs),

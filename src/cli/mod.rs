@@ -46,6 +46,7 @@ async fn dispatch(cli: Cli) -> u8 {
         Command::Instantiate(args) => commands::instantiate::run(&global, args).await,
         Command::Update(args) => commands::update::run(&global, args).await,
         Command::Undo(args) => commands::undo::run(&global, args).await,
+        Command::ChangePackage(args) => commands::change_package::run(&global, args).await,
         Command::Diff(args) => commands::diff::run(&global, args).await,
         Command::Heal(args) => commands::heal::run(&global, args).await,
         Command::Scale(args) => commands::scale::run(&global, args).await,

@@ -4,7 +4,7 @@
 //! What to do about an error (try again, plan anew, give up) is the caller's decision; the `is_*` functions tell
 //! apart what callers have to tell apart.
 
-use super::status::Status;
+use super::status::{Cause, Status};
 use crate::object::ObjectRef;
 use std::{fmt::Write as _, path::PathBuf, time::Duration};
 
@@ -164,6 +164,12 @@ impl ClusterError {
     /// Another writer was first: a stale resourceVersion, a failed precondition, another field manager.
     pub fn is_conflict(&self) -> bool {
         self.code() == 409 && !self.is_already_exists()
+    }
+
+    /// The field managers in whose way an apply would be, each with a field.
+    pub fn owners(&self) -> Vec<&Cause> {
+        let Self::Api { status, .. } = self else { return Vec::new() };
+        status.causes.iter().filter(|cause| cause.reason == "FieldManagerConflict").collect()
     }
 
     /// An object of that name exists, also while it is being deleted.

@@ -261,12 +261,16 @@ impl Store {
             }
         };
         let stored = Stored { instance, object };
-        if let Err(error) = self.claim(&stored, &stored.instance.vnf_instance_name).await {
-            // The record is ours alone: nobody could find it without its name.
+        let name = &stored.instance.vnf_instance_name;
+        let claimed = async {
+            self.claim(&stored, name).await?;
+            self.remove_abandoned(&stored).await
+        };
+        if let Err(error) = claimed.await {
+            // The record is ours alone, and takes its claim of the name with it.
             self.delete_object(&stored.object).await?;
             return Err(error);
         }
-        self.remove_abandoned(&stored).await?;
         Ok(stored)
     }
 

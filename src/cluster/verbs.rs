@@ -247,6 +247,20 @@ impl Cluster {
         self.patch(r, "application/merge-patch+json", patch, Run::Real).await
     }
 
+    /// Applies an object (server-side apply): afterwards it has these fields, and no others that this program once
+    /// applied. `force`: also fields that another manager owns.
+    ///
+    /// # Errors
+    /// `is_conflict`, with a cause for each field that another manager owns, and whatever else befell the request.
+    pub async fn apply(&self, object: &Value, force: bool, run: Run) -> Result<Value, ClusterError> {
+        let r = ObjectRef::of(object).ok_or(ClusterError::NoIdentity)?;
+        let mut query = write_query(run);
+        query.extend(force.then_some(("force", "true")));
+        let url = with_query(&self.object_path(&r).await?, &query);
+        let ask = Ask::about(Method::PATCH, url, "apply", &r).body("application/apply-patch+yaml", object);
+        self.ask(if run == Run::Dry { ask.repeatable() } else { ask }).await
+    }
+
     async fn patch(
         &self,
         r: &ObjectRef,

@@ -4,21 +4,19 @@ use super::create::check_name;
 use super::env::{Env, new_id};
 use super::operate::{Operating, Terms};
 use super::request::{InstantiateRequest, PackageFlags, open_package, package_id, package_notes};
+use super::selection::{Selection, Wanted};
 use crate::cli::args::{Change, Global};
 use crate::cli::error::{CliError, Exit};
 use crate::cluster::store::Stored;
 use crate::engine::operation::Proposal;
 use crate::engine::session::{Session, Standing};
-use crate::object::{Manifest, ObjectRef};
-use crate::package::Package;
-use crate::package::vnfd::Flavour;
 use crate::plan::sheet::Sheet;
-use crate::plan::{Contents, Inputs, derive, items};
+use crate::plan::{Contents, Inputs, items};
 use crate::record::instance::InstantiationState;
 use crate::record::operation::RecordChange;
-use crate::record::{Instance, Journal, Revision, Scope, Verb};
+use crate::record::{Instance, Journal, Verb};
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Instantiate a VNF: create its objects and wait until all of them are ready
 ///
@@ -76,7 +74,13 @@ pub(crate) async fn run(global: &Global, args: InstantiateArgs) -> Result<Exit, 
         }
     };
     notes.extend(package_notes(&package));
-    let plan = Plan::resolve(&env, &args, &request, &package).await?;
+    let wanted = Wanted {
+        flavour: args.flavour.as_deref().or(request.flavour_id.as_deref()),
+        level: args.level.as_deref().or(request.instantiation_level_id.as_deref()),
+        namespace: args.target_namespace.as_deref().or(request.additional_params.namespace.as_deref()),
+        files: request.additional_params.def_files.clone(),
+    };
+    let selection = Selection::resolve(&env, wanted, &package).await?;
     let is_new = existing.is_none();
     // A new record is written once nothing speaks against it any more: a refusal leaves nothing behind.
     let stored = existing.unwrap_or_else(|| {
@@ -87,7 +91,7 @@ pub(crate) async fn run(global: &Global, args: InstantiateArgs) -> Result<Exit, 
     contents.add(package);
     let mut session =
         Session { cluster: env.cluster.clone(), store: env.store.clone(), stored, standing: Standing::Free };
-    let result = operate(&env, &args, &mut session, &contents, &plan, notes, digests_checked).await;
+    let result = operate(&env, &args, &mut session, &contents, &selection, notes, digests_checked).await;
     if is_new && session.stored.exists() && session.instance().kubectl_vnf.operation.is_none() {
         // Nothing began after all. What went wrong is the news, not that this may fail too.
         let _ = super::delete::remove(&env, &session).await;
@@ -104,15 +108,16 @@ async fn operate(
     args: &InstantiateArgs,
     session: &mut Session,
     contents: &Contents,
-    plan: &Plan,
+    selection: &Selection,
     notes: Vec<String>,
     digests_checked: Option<usize>,
 ) -> Result<Exit, CliError> {
     let operation_id = new_id();
-    let (revision, _) = plan.derive(env, session, &operation_id)?;
+    let number = |session: &Session| session.instance().kubectl_vnf.last_revision + 1;
+    let (revision, _) = selection.derive(env, number(session), &operation_id)?;
     let observer = session.observe(&[&revision]).await?;
     let propose = |session: &Session| -> Result<Proposal, CliError> {
-        let (target, scope) = plan.derive(env, session, &operation_id)?;
+        let (target, scope) = selection.derive(env, number(session), &operation_id)?;
         let journal = Journal {
             source: None,
             target: Some(target.clone()),
@@ -164,92 +169,4 @@ async fn existing(env: &Env, name: &str) -> Result<Option<Stored>, CliError> {
         .hint(format!("Change it:  kubectl vnf update {name} --package PATH")));
     }
     Ok(Some(session.stored))
-}
-
-/// What is to be instantiated, resolved against package and cluster.
-struct Plan {
-    package: crate::record::PackageId,
-    flavour: Flavour,
-    level: Option<String>,
-    target_namespace: Option<String>,
-    files: Vec<String>,
-    manifests: Vec<Manifest>,
-    namespaced: BTreeMap<(String, String), bool>,
-}
-
-impl Plan {
-    async fn resolve(
-        env: &Env,
-        args: &InstantiateArgs,
-        request: &InstantiateRequest,
-        package: &Package,
-    ) -> Result<Self, CliError> {
-        let flavour_id = args.flavour.as_ref().or(request.flavour_id.as_ref());
-        let flavour = package.vnfd.flavour(flavour_id.map(String::as_str)).map_err(CliError::new)?.clone();
-        let level_id = args.level.as_ref().or(request.instantiation_level_id.as_ref());
-        let level = flavour.level(level_id.map(String::as_str)).map_err(CliError::new)?.map(|level| level.id.clone());
-        let files = request.additional_params.def_files.clone().unwrap_or_else(|| package.kubernetes_files());
-        let manifests = package.manifests(&files)?;
-        let mut namespaced = BTreeMap::new();
-        let mut unserved = Vec::new();
-        let made: BTreeSet<&str> = manifests
-            .iter()
-            .filter(|manifest| manifest.reference.kind == "CustomResourceDefinition")
-            .filter_map(|manifest| crate::object::text(&manifest.object, "/spec/names/kind"))
-            .collect();
-        for manifest in &manifests {
-            let reference = &manifest.reference;
-            let key = (reference.api_version.clone(), reference.kind.clone());
-            if namespaced.contains_key(&key) {
-                continue;
-            }
-            match env.cluster.resource(&reference.api_version, &reference.kind).await {
-                Ok(resource) => drop(namespaced.insert(key, resource.namespaced)),
-                // A kind that the package itself defines; its CRD says whether it lives in a namespace.
-                Err(crate::cluster::ClusterError::NotServed { .. }) if made.contains(reference.kind.as_str()) => {
-                    let cluster_wide = manifests.iter().any(|crd| {
-                        crate::object::text(&crd.object, "/spec/names/kind") == Some(&reference.kind)
-                            && crate::object::text(&crd.object, "/spec/scope") == Some("Cluster")
-                    });
-                    namespaced.insert(key, !cluster_wide);
-                }
-                Err(error @ crate::cluster::ClusterError::NotServed { .. }) => {
-                    let at = format!("{}:{}", manifest.source.file, manifest.line);
-                    unserved.push(format!("{at}: {reference}: {error}"));
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        if !unserved.is_empty() {
-            return Err(CliError::new(unserved.join("\n")).hint("Nothing was written"));
-        }
-        Ok(Self {
-            package: package_id(package),
-            flavour,
-            level,
-            target_namespace: args.target_namespace.clone().or_else(|| request.additional_params.namespace.clone()),
-            files,
-            manifests,
-            namespaced,
-        })
-    }
-
-    fn derive(&self, env: &Env, session: &Session, operation_id: &str) -> Result<(Revision, Scope), CliError> {
-        let request = derive::instantiate::Request {
-            package: self.package.clone(),
-            flavour: &self.flavour,
-            level: self.level.as_ref().and_then(|id| self.flavour.levels.iter().find(|level| level.id == *id)),
-            target_namespace: self.target_namespace.as_deref(),
-            record_namespace: env.store.namespace(),
-            files: self.files.clone(),
-            manifests: &self.manifests,
-            number: session.instance().kubectl_vnf.last_revision + 1,
-            operation_id,
-            time: env.cluster.now(),
-        };
-        let namespaced = |reference: &ObjectRef| {
-            self.namespaced.get(&(reference.api_version.clone(), reference.kind.clone())).copied().unwrap_or(true)
-        };
-        derive::instantiate::instantiate(&request, namespaced).map_err(CliError::new)
-    }
 }

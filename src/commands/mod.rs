@@ -1,9 +1,11 @@
 //! One file per verb: what may be typed, and the way from there to the engine and back to a view.
 //!
 //! No formatting and no Kubernetes here. What several verbs share: [`mod@env`] (where a command runs), [`operate`] (plan,
-//! checks, consent, execution, result), [`request`] (request files and packages).
+//! checks, consent, execution, result), [`request`] (request files and packages), `selection`
+//! (which objects of a package).
 
 mod by_label;
+pub mod change_package;
 pub mod create;
 pub mod delete;
 pub mod diff;
@@ -17,6 +19,7 @@ pub mod package;
 pub mod problems;
 pub mod request;
 pub mod scale;
+mod selection;
 pub mod show;
 pub mod terminate;
 pub mod undo;

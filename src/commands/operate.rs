@@ -101,7 +101,9 @@ impl Operating<'_> {
                 env.ui.err("\n");
             }
             let refuses_drift = !only_checks && !sheet.drift.is_empty() && !interactive && !terms.overwrite_drift;
-            let Some(checked) = self.check(&proposal, &around, refuses_drift).await? else {
+            // Who agrees to the plan agrees to what it says of drift.
+            let overwrite = terms.overwrite_drift || interactive && !sheet.drift.is_empty();
+            let Some(checked) = self.check(&proposal, &around, overwrite, refuses_drift).await? else {
                 let now = again(self.session).await?;
                 if !only_checks {
                     self.tell_changed(sheet, &now.sheet, interactive)?;
@@ -127,7 +129,7 @@ impl Operating<'_> {
             if !self.session.stored.exists() {
                 self.session.stored = env.store.create(self.session.stored.instance.clone()).await?;
             }
-            let options = options(self.change, stop, terms.manner.clone());
+            let options = options(self.change, stop, Manner { overwrite, ..terms.manner.clone() });
             let (events, receiver) = Events::channel();
             let plan_again = async |session: &Session| again(session).await;
             let shown = proposal.sheet.clone();
@@ -202,6 +204,7 @@ impl Operating<'_> {
         &self,
         proposal: &Proposal,
         around: &Surroundings,
+        overwrite: bool,
         refuses_drift: bool,
     ) -> Result<Option<Checked>, CliError> {
         let env = self.env;
@@ -215,6 +218,7 @@ impl Operating<'_> {
             contents: self.contents,
             observer: self.observer,
             around,
+            overwrite,
         };
         let (checked, problems) = precheck::check(&question).await?;
         if problems.is_empty() {

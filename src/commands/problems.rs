@@ -47,6 +47,9 @@ fn line(problem: &Problem) -> Option<ProblemLine> {
     };
     Some(match problem {
         Problem::Key { .. } | Problem::Permission { .. } | Problem::Changed => return None,
+        Problem::Refused { object, file, error } if !error.owners().is_empty() => {
+            told(object, file, format!("{error}\n--overwrite-drift takes them over"))
+        }
         Problem::Refused { object, file, error } => told(object, file, error.to_string()),
         Problem::PodRefused { object, file, error } => {
             let words = error.status().map_or_else(|| error.to_string(), |status| status.message.clone());

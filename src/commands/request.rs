@@ -73,6 +73,52 @@ impl InstantiateRequest {
     }
 }
 
+/// SOL003 `ChangeCurrentVnfPkgRequest`, as far as it applies to a CNF.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangePackageRequest {
+    /// New VNFD.
+    pub vnfd_id: Option<String>,
+    /// Tacker's additions.
+    #[serde(default)]
+    pub additional_params: ChangePackageParams,
+}
+
+/// Tacker's `additionalParams` of a change of the package.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct ChangePackageParams {
+    /// How Pods are replaced: `RollingUpdate` is all that Tacker knows, and what workloads do anyway.
+    pub upgrade_type: Option<String>,
+    /// The VDUs that Tacker would change.
+    pub vdu_params: Option<Vec<VduParam>>,
+    /// Kubernetes files of the new package, in order.
+    #[serde(rename = "lcm-kubernetes-def-files")]
+    pub def_files: Option<Vec<String>>,
+}
+
+/// One VDU of a request.
+#[derive(Clone, Debug, Deserialize)]
+pub struct VduParam {
+    /// Its id in the VNFD.
+    pub vdu_id: String,
+}
+
+impl ChangePackageRequest {
+    /// Reads a request file; the second value is what there is to note about it.
+    ///
+    /// # Errors
+    /// It cannot be read, is not such a request, or asks for an upgrade type that there is not.
+    pub fn read(path: &str) -> Result<(Self, Vec<String>), CliError> {
+        let (request, notes): (Self, _) = read(path, &["vnfdId", "additionalParams"])?;
+        match request.additional_params.upgrade_type.as_deref() {
+            None | Some("RollingUpdate") => Ok((request, notes)),
+            Some(other) => Err(CliError::new(format!(
+                "{path}: additionalParams.upgrade_type is {other:?}, it can only be RollingUpdate"
+            ))),
+        }
+    }
+}
+
 /// SOL003 `VnfInfoModificationRequest`, as far as it applies to a CNF.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -205,6 +251,24 @@ pub fn package_id(package: &Package) -> PackageId {
         software_version: vnfd.software_version.clone(),
         vnfd_version: vnfd.descriptor_version.clone(),
     }
+}
+
+/// Refuses a request that names another VNFD than the package that it comes with.
+///
+/// # Errors
+/// Both ids, and the line.
+pub fn require_vnfd_id(wanted: Option<&str>, path: Option<&str>, package: &Package) -> Result<(), CliError> {
+    let found = &package.vnfd.descriptor_id;
+    let Some(wanted) = wanted.filter(|wanted| wanted != found) else { return Ok(()) };
+    let path = path.unwrap_or("request");
+    let line = line_of_field(path, "vnfdId").map(|line| format!(":{line}")).unwrap_or_default();
+    Err(CliError::new(format!("{path}{line}: vnfdId is {wanted}, the package's is {found}"))
+        .hint("Take the package's id into the file, or leave vnfdId out."))
+}
+
+fn line_of_field(path: &str, field: &str) -> Option<usize> {
+    let text = std::fs::read_to_string(path).ok()?;
+    text.lines().position(|line| line.contains(field)).map(|index| index + 1)
 }
 
 /// What there is to note about a package before it is used: whose it is, what of it was taken in spite of its digest or

@@ -12,6 +12,7 @@ use crate::object::mask::printable_line;
 use crate::plan::order::holds_data;
 use crate::plan::sheet::Sheet;
 use crate::plan::{Contents, Inputs, items, journal};
+use crate::record::names::instance_selector;
 use crate::record::operation::Manner;
 use crate::record::{Revision, Scope, Verb};
 use serde_json::json;
@@ -19,8 +20,8 @@ use std::time::Duration;
 
 /// Terminate a VNF: delete its objects and wait until all of them are gone
 ///
-/// The record stays and can be instantiated again, unless --delete is given. PersistentVolumeClaims that StatefulSets
-/// made are kept.
+/// The record stays and can be instantiated again, unless --delete is given. PersistentVolumeClaims, those that
+/// StatefulSets made among them, are kept unless --delete-pvc is given.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  kubectl vnf terminate sample-vnf\n  kubectl vnf terminate sample-vnf --delete --yes"
@@ -40,8 +41,8 @@ pub struct TerminateArgs {
     /// Delete whatever carries the instance's label, and the record: for a record that is damaged or gone
     #[arg(long)]
     pub by_label: bool,
-    /// With --by-label: delete PersistentVolumeClaims too
-    #[arg(long, requires = "by_label")]
+    /// Delete PersistentVolumeClaims too, and the data in them
+    #[arg(long)]
     pub delete_pvc: bool,
     /// Flags of every changing verb.
     #[command(flatten)]
@@ -71,12 +72,19 @@ pub(crate) async fn run(global: &Global, args: TerminateArgs) -> Result<Exit, Cl
     if let Err(error) = loaded {
         env.ui.err(&format!("! {}\n", printable_line(&CliError::from(error).message)));
     }
+    let claims = claims(&session, &current, args.delete_pvc).await?;
+    for claim in &claims {
+        observer.read(&env.cluster, claim).await?;
+    }
     let operation_id = new_id();
     let propose = |session: &Session| -> Result<Proposal, CliError> {
         let instance = session.instance();
         let current = super::update::require_current(instance)?.clone();
         let live = observer.live();
-        let scope = Scope { delete: deleted(&current).cloned().collect(), ..Scope::default() };
+        let all = current.objects.iter().map(|state| &state.reference).chain(&claims);
+        let (kept, deleted): (Vec<&ObjectRef>, Vec<&ObjectRef>) =
+            all.partition(|object| holds_data(object) && !args.delete_pvc);
+        let scope = Scope { delete: deleted.into_iter().cloned().collect(), ..Scope::default() };
         let journal = journal(&current, None, scope, &live);
         let items = items(&Inputs {
             journal: &journal,
@@ -84,7 +92,8 @@ pub(crate) async fn run(global: &Global, args: TerminateArgs) -> Result<Exit, Cl
             live: &live,
             instance_id: &session.instance().id,
         })?;
-        let mut notes: Vec<String> = kept(&current).map(|object| format!("{object} holds data and is kept")).collect();
+        let mut notes: Vec<String> =
+            kept.iter().map(|object| format!("{object} holds data and is kept, --delete-pvc takes it along")).collect();
         notes.push(match (args.force, args.grace_period) {
             (true, _) => "forceful: Pods get no time to end".to_owned(),
             (_, Some(grace)) => format!("graceful: each Pod gets {} s to end", grace.as_secs()),
@@ -134,11 +143,19 @@ pub(super) fn grace_seconds(args: &TerminateArgs) -> Option<u32> {
     }
 }
 
-/// What is deleted, and what is kept for the data in it.
-fn deleted(current: &Revision) -> impl Iterator<Item = &ObjectRef> {
-    current.objects.iter().map(|state| &state.reference).filter(|object| !holds_data(object))
-}
-
-fn kept(current: &Revision) -> impl Iterator<Item = &ObjectRef> {
-    current.objects.iter().map(|state| &state.reference).filter(|object| holds_data(object))
+/// The claims that StatefulSets of the VNF have made: they carry its label, and no revision names them. Who may not
+/// list claims is told so only if they are to go.
+async fn claims(session: &Session, current: &Revision, wanted: bool) -> Result<Vec<ObjectRef>, CliError> {
+    if !wanted && !current.objects.iter().any(|state| state.reference.kind == "StatefulSet") {
+        return Ok(Vec::new());
+    }
+    let selector = instance_selector(&session.instance().id);
+    let namespace = Some(current.namespace.as_str());
+    match session.cluster.list_metadata("v1", "PersistentVolumeClaim", namespace, &selector).await {
+        Ok(listing) => {
+            Ok(listing.items.iter().filter_map(ObjectRef::of).filter(|claim| current.object(claim).is_none()).collect())
+        }
+        Err(error) if error.is_not_allowed() && !wanted => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
+    }
 }

@@ -7,6 +7,7 @@ use crate::cli::args::{Change, Global, Move};
 use crate::cli::error::{CliError, Exit};
 use crate::engine::operation::Proposal;
 use crate::engine::session::Session;
+use crate::plan::derive::change_package;
 use crate::plan::derive::scale::{moves, scaled_since};
 use crate::plan::derive::undo::{earlier, undo};
 use crate::plan::derive::update::{self, Refusal, RefusedChange};
@@ -55,9 +56,15 @@ pub(crate) async fn run(global: &Global, args: UndoArgs) -> Result<Exit, CliErro
         let live = observer.live();
         let scaled = scaled_since(&instance.revisions, to.number);
         let number = instance.kubectl_vnf.last_revision + 1;
-        let derived = undo(current, to, &scaled, &contents, number, &operation_id, env.cluster.now())
-            .map_err(|refusal| refused(instance, to, refusal))?;
-        let (target, scope) = update::scope(current, derived, &contents, &live, false)?;
+        let time = env.cluster.now();
+        let (target, scope) = if change_package::is_needed(current, to) {
+            let target = Revision { number, operation_id: operation_id.clone(), verb: Verb::Undo, time, ..to.clone() };
+            change_package::scope(current, target, &contents, &live)?
+        } else {
+            let derived = undo(current, to, &scaled, &contents, number, &operation_id, time)
+                .map_err(|refusal| refused(instance, to, refusal))?;
+            update::scope(current, derived, &contents, &live, false)?
+        };
         let deferred = update::deferred(&target, &contents).map_err(CliError::new)?;
         let drift = drift::overwritten(current, &target, &scope, &contents, &live)?;
         let journal = journal(current, Some(target.clone()), scope, &live);

@@ -3,7 +3,7 @@
 use super::create::check_name;
 use super::env::{Env, new_id};
 use super::operate::{Operating, Terms};
-use super::request::{PackageFlags, UpdateRequest, merge, open_package, package_id, package_notes};
+use super::request::{PackageFlags, UpdateRequest, merge, open_package, package_id, package_notes, require_vnfd_id};
 use crate::cli::args::{Change, DryRun, Global, Move};
 use crate::cli::error::{CliError, Exit};
 use crate::engine::observe::Observer;
@@ -111,16 +111,8 @@ impl Asked {
         }
         let opened = package.map(|path| open_package(path, trust)).transpose()?;
         notes.extend(opened.iter().flat_map(package_notes));
-        if let (Some(wanted), Some(opened)) = (&request.vnfd_id, &opened)
-            && *wanted != opened.vnfd.descriptor_id
-        {
-            let path = request_path.unwrap_or("request");
-            let line = line_of_field(path, "vnfdId").map(|line| format!(":{line}")).unwrap_or_default();
-            return Err(CliError::new(format!(
-                "{path}{line}: vnfdId is {wanted}, the package's is {}",
-                opened.vnfd.descriptor_id
-            ))
-            .hint("Take the package's id into the file, or leave vnfdId out."));
+        if let Some(opened) = &opened {
+            require_vnfd_id(request.vnfd_id.as_deref(), request_path, opened)?;
         }
         Ok(Self {
             request,
@@ -155,11 +147,6 @@ impl Asked {
             ),
         }
     }
-}
-
-fn line_of_field(path: &str, field: &str) -> Option<usize> {
-    let text = std::fs::read_to_string(path).ok()?;
-    text.lines().position(|line| line.contains(field)).map(|index| index + 1)
 }
 
 /// On a NOT_INSTANTIATED instance only the record changes.

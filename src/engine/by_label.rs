@@ -149,6 +149,7 @@ pub async fn delete(
             deadline,
             grace_seconds: manner.grace_seconds,
             one_by_one: false,
+            overwrite: false,
         };
         let failures = execute(&work, &list).await;
         if !failures.is_empty() {
@@ -168,6 +169,7 @@ fn journal(references: Vec<ObjectRef>, namespace: Option<String>) -> Journal {
         became: BTreeMap::new(),
         replicas: None,
         marker: None,
+        applied: None,
         pending: Vec::new(),
     };
     let source = Revision {

@@ -65,6 +65,7 @@ impl Means<'_> {
             deadline,
             grace_seconds: self.options.manner.grace_seconds,
             one_by_one: self.options.manner.one_by_one,
+            overwrite: self.options.manner.overwrite,
         }
     }
 

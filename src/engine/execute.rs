@@ -69,6 +69,8 @@ pub struct Work<'a> {
     pub grace_seconds: Option<u32>,
     /// Workloads one after the other.
     pub one_by_one: bool,
+    /// What is written as a whole takes fields over that others have written.
+    pub overwrite: bool,
 }
 
 /// What the tasks of one execution share.
@@ -233,7 +235,13 @@ impl Task<'_> {
         }
         match &self.item.step {
             Step::Create => self.create().await,
-            Step::Config { keys, replace, patch } => {
+            Step::Apply { uid, because: Some(_) } => {
+                self.delete_and_wait(uid).await?;
+                self.create().await
+            }
+            Step::Apply { because: None, .. } => self.apply().await,
+            Step::Config { whole: true, .. } => self.apply().await,
+            Step::Config { keys, replace, patch, whole: false } => {
                 let keys: Vec<&str> = keys.iter().map(|key| key.key.as_str()).collect();
                 if replace.is_some() {
                     let old = uid_of(&self.work.observer.live(), &self.item.object);
@@ -246,12 +254,12 @@ impl Task<'_> {
                     Ok(())
                 }
             }
-            Step::RollOut { patch, strays } => {
-                self.patch_workload(patch).await?;
+            Step::RollOut { patch, whole, strays } => {
+                self.write_workload(*whole, patch).await?;
                 self.replace_under_new_template(|pod| is_one_of(strays, pod)).await
             }
-            Step::ReplacePods { patch, strays } => {
-                self.patch_workload(patch).await?;
+            Step::ReplacePods { patch, whole, strays } => {
+                self.write_workload(*whole, patch).await?;
                 let marker = self.marker();
                 self.replace_under_new_template(|pod| marker_of_pod(pod) != marker || is_one_of(strays, pod)).await
             }

@@ -120,6 +120,8 @@ pub struct Question<'a> {
     pub observer: &'a Observer,
     /// What stands around them.
     pub around: &'a Surroundings,
+    /// Fields that others have written may be taken over.
+    pub overwrite: bool,
 }
 
 /// Checks all writes of an operation.

@@ -6,7 +6,7 @@
 
 use super::account;
 use super::carry::{Ending, Means, finish, reach};
-use super::execute::execute;
+use super::execute::{Work, execute};
 use super::failure::{Cause, Failure};
 use super::lock::Lock;
 use super::session::{EngineError, Session};
@@ -55,7 +55,7 @@ async fn go_back(
             let mut items = means.items(session, &first)?;
             items.retain(|item| is_config(&item.object) && !first.scope.delete.contains(&item.object));
             let mask = account::mask(&first, means.contents, means.observer);
-            failures = execute(&means.work(session, lock, verb, &first, deadline, &mask), &items).await;
+            failures = execute(&back(means.work(session, lock, verb, &first, deadline, &mask)), &items).await;
             if failures.is_empty() {
                 let_restarts_begin(&forward, means, deadline).await;
                 let fixed = rollback(&forward, means.contents, &means.observer.live())?;
@@ -72,7 +72,8 @@ async fn go_back(
     if failures.is_empty() {
         let items = means.items(session, &journal)?;
         let mask = account::mask(&journal, means.contents, means.observer);
-        (failures, proof) = reach(&means.work(session, lock, verb, &journal, deadline, &mask), &items).await?;
+        let work = back(means.work(session, lock, verb, &journal, deadline, &mask));
+        (failures, proof) = reach(&work, &items).await?;
     }
     if failures.is_empty() {
         failures = left_behind(session, &forward, means).await?;
@@ -80,6 +81,11 @@ async fn go_back(
     let revision = journal.target.clone();
     let reached = OperationState::RolledBack;
     finish(session, operation, lock, means, Ending { journal: &journal, failures, proof, reached, revision }).await
+}
+
+/// What is put back is put back whoever has written it since.
+fn back(work: Work<'_>) -> Work<'_> {
+    Work { overwrite: true, ..work }
 }
 
 /// Waits until the kubelet has begun to do what the operation told it about bare Pods. Told the contrary before it has

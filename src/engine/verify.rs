@@ -4,6 +4,7 @@ use super::failure::{Cause, Failure};
 use super::observe::Observer;
 use super::session::EngineError;
 use crate::cluster::Cluster;
+use crate::object::apply::applied;
 use crate::object::config::{changed_keys, is_config};
 use crate::object::health::{self, Readiness};
 use crate::object::pod::{Snapshot, active, is_ready};
@@ -201,10 +202,15 @@ fn off_target(
     let affected = scope.affected(reference);
     let config = scope.config.iter().any(|change| change.object == *reference);
     let scaling = scope.scaling(reference);
-    if affected.is_none() && !config && scaling.is_none() && !scope.create.contains(reference) {
+    let whole = scope.apply.iter().any(|entry| entry.object == *reference);
+    if affected.is_none() && !config && !whole && scaling.is_none() && !scope.create.contains(reference) {
         return Ok(None);
     }
     let Some(found) = live.get(reference) else { return off("it is not there".into()) };
+    let former = journal.source.as_ref().and_then(|source| source.object(reference));
+    if former.is_some_and(|former| former.applied != state.applied) && applied(found) != state.applied {
+        return off("it was written as a whole by somebody else".into());
+    }
     let wanted = contents.content(state)?;
     if is_config(reference) {
         let keys: Vec<String> = changed_keys(found, &wanted).into_iter().map(|key| key.key).collect();

@@ -5,6 +5,7 @@
 //! program does not know is ever lost. Talking to an API server is `cluster`'s work; deciding what to do about
 //! what is read here is `plan`'s.
 
+pub mod apply;
 pub mod budget;
 pub mod config;
 pub mod health;

@@ -296,9 +296,18 @@ mod tests {
             pod("set-2", "set", false),
             object("Deployment", "web", json!({})),
         ]);
-        let replaced =
-            item("ReplicaSet", "set", Step::ReplacePods { patch: Vec::new(), strays: Vec::new() }, &["set-1", "set-2"]);
-        let rolled = item("Deployment", "web", Step::RollOut { patch: Vec::new(), strays: Vec::new() }, &["web-1"]);
+        let replaced = item(
+            "ReplicaSet",
+            "set",
+            Step::ReplacePods { patch: Vec::new(), whole: false, strays: Vec::new() },
+            &["set-1", "set-2"],
+        );
+        let rolled = item(
+            "Deployment",
+            "web",
+            Step::RollOut { patch: Vec::new(), whole: false, strays: Vec::new() },
+            &["web-1"],
+        );
         let items = [replaced, rolled];
         let what =
             |budget: Value| of(&items, &live, &around(&[budget])).into_iter().map(|one| one.what).collect::<Vec<_>>();
@@ -328,8 +337,13 @@ mod tests {
             object("DaemonSet", "agent", json!({"updateStrategy": {"type": "OnDelete"}})),
         ]);
         let items = [
-            item("StatefulSet", "db", Step::RollOut { patch: Vec::new(), strays: Vec::new() }, &["db-0", "db-1"]),
-            item("DaemonSet", "agent", Step::ReplacePods { patch: Vec::new(), strays: Vec::new() }, &[]),
+            item(
+                "StatefulSet",
+                "db",
+                Step::RollOut { patch: Vec::new(), whole: false, strays: Vec::new() },
+                &["db-0", "db-1"],
+            ),
+            item("DaemonSet", "agent", Step::ReplacePods { patch: Vec::new(), whole: false, strays: Vec::new() }, &[]),
         ];
         let target = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "db"});
         let scaler = json!({"metadata": {"name": "hpa", "namespace": "n"},
@@ -353,7 +367,8 @@ mod tests {
         let other = object("Pod", "other", json!({"containers": [{"name": "c"}]}));
         let secret = json!({"apiVersion": "v1", "kind": "Secret", "immutable": true, "metadata": {"name": "s", "namespace": "n", "uid": "u"}});
         let live = live(&[reader, other, secret.clone()]);
-        let step = Step::Config { keys: Vec::new(), replace: Some("immutable".into()), patch: Vec::new() };
+        let step =
+            Step::Config { keys: Vec::new(), replace: Some("immutable".into()), whole: false, patch: Vec::new() };
         let object = ObjectRef::of(&secret).expect("a reference");
         let item = Item { object, ..item("Pod", "s", step, &[]) };
         let found: Vec<Ahead> = of(&[item], &live, &Surroundings::default()).into_iter().map(|one| one.what).collect();

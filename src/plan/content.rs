@@ -1,5 +1,6 @@
 //! From pointers to content: what an object of a revision looks like, and what we send when we create it.
 
+use crate::object::apply::APPLIED;
 use crate::object::config::settle_secret;
 use crate::object::workload::{WorkloadKind, set_images, set_marker};
 use crate::object::{ObjectRef, Source, text};
@@ -99,6 +100,9 @@ impl Contents {
             if let Some(marker) = state.marker {
                 set_marker(&mut object, kind, marker);
             }
+        }
+        if let Some(applied) = state.applied {
+            add(&mut object, "/metadata", "annotations", &[(APPLIED, &applied.to_string())]);
         }
         if let Some(claims) = object.pointer_mut("/spec/volumeClaimTemplates").and_then(Value::as_array_mut) {
             for claim in claims {

@@ -22,13 +22,14 @@ mod tests;
 pub use content::{ContentError, Contents};
 pub use live::Live;
 
+use crate::object::apply;
 use crate::object::config::{self, changed_keys, must_replace};
 use crate::object::health::{self, Readiness, WorkloadTarget};
 use crate::object::pod::{Snapshot, active, phase as phase_of, terminating};
 use crate::object::workload::{WorkloadKind, images, marker, marker_of_pod, pod_spec, replicas};
 use crate::object::{ObjectRef, text, uid};
 use crate::record::operation::{PodBefore, RecordChange};
-use crate::record::{How, Journal, ObjectState, Reason, Revision, Scaling, Scope};
+use crate::record::{Applied, How, Journal, ObjectState, Reason, Revision, Scaling, Scope};
 use content::{Owner, owner};
 use order::{Phase, phase};
 use serde::Serialize;
@@ -73,24 +74,42 @@ pub enum Step {
         /// Why it must be deleted and created instead of changed.
         #[serde(skip_serializing_if = "Option::is_none")]
         replace: Option<String>,
+        /// More than its data changes: it is written as a whole.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        whole: bool,
         /// May hold Secret values: never shown.
         #[serde(skip)]
         patch: Vec<Value>,
     },
+    /// Write it as a whole; nothing restarts.
+    Apply {
+        /// UID that it had.
+        #[serde(skip)]
+        uid: String,
+        /// Why it must be deleted and created instead.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        because: Option<String>,
+    },
     /// Patch a template; the controller rolls.
     RollOut {
-        /// Images and marker.
+        /// Images and marker; empty where the workload is written as a whole.
         #[serde(skip)]
         patch: Vec<Value>,
+        /// More than images and marker change: it is written as a whole.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        whole: bool,
         /// UIDs of Pods that the controller would keep, and that must go all the same.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         strays: Vec<String>,
     },
     /// Patch a ReplicaSet's template, then replace its Pods one at a time.
     ReplacePods {
-        /// Images and marker.
+        /// Images and marker; empty where the workload is written as a whole.
         #[serde(skip)]
         patch: Vec<Value>,
+        /// More than images and marker change: it is written as a whole.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        whole: bool,
         /// UIDs of Pods of this template that must go all the same.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         strays: Vec<String>,
@@ -213,6 +232,10 @@ pub fn items(inputs: &Inputs<'_>) -> Result<Vec<Item>, ContentError> {
         let (step, state) = config_item(inputs, &change.object, &change.keys)?;
         push(&change.object, step, state, &[], Vec::new());
     }
+    for entry in &scope.apply {
+        let step = Step::Apply { uid: entry.uid.clone(), because: entry.because.clone() };
+        push(&entry.object, step, applied_state(inputs, entry), &entry.reasons, Vec::new());
+    }
     for affected in &scope.affected {
         let Some(state) = target.as_ref().and_then(|target| target.object(&affected.object)) else { continue };
         let pods: Vec<&Value> = inputs
@@ -244,6 +267,22 @@ fn created(inputs: &Inputs<'_>, object: &ObjectRef) -> ItemState {
     waiting_or_done(&ready(inputs.live, object, live, None))
 }
 
+fn applied_state(inputs: &Inputs<'_>, entry: &Applied) -> ItemState {
+    let Some(live) = inputs.live.get(&entry.object).filter(|live| !terminating(live)) else { return ItemState::ToDo };
+    let state = inputs.journal.target.as_ref().and_then(|target| target.object(&entry.object));
+    let old = entry.because.is_some() && uid(live) == entry.uid;
+    if old || state.is_some_and(|state| to_be_applied(inputs, state, live)) {
+        return ItemState::ToDo;
+    }
+    waiting_or_done(&ready(inputs.live, &entry.object, live, None))
+}
+
+/// Whether an object is to be written as a whole, and has not been.
+fn to_be_applied(inputs: &Inputs<'_>, state: &ObjectState, live: &Value) -> bool {
+    let former = inputs.journal.source.as_ref().and_then(|source| source.object(&state.reference));
+    former.is_some_and(|former| former.applied != state.applied) && apply::applied(live) != state.applied
+}
+
 /// Whether a live object is ready: a workload with its Pods, anything else by the rules of its kind.
 pub fn ready(live: &Live, reference: &ObjectRef, object: &Value, wanted_marker: Option<u64>) -> Readiness {
     match WorkloadKind::of(reference) {
@@ -265,25 +304,28 @@ fn config_item(
     object: &ObjectRef,
     keys: &[config::KeyChange],
 ) -> Result<(Step, ItemState), ContentError> {
-    let wanted = match inputs.journal.target.as_ref().and_then(|target| target.object(object)) {
+    let state = inputs.journal.target.as_ref().and_then(|target| target.object(object));
+    let wanted = match state {
         Some(state) => inputs.contents.content(state)?,
         None => Value::Null,
     };
-    let config = |replace: Option<&str>, patch| Step::Config {
+    let config = |replace: Option<&str>, whole, patch| Step::Config {
         keys: keys.to_vec(),
         replace: replace.map(ToOwned::to_owned),
+        whole,
         patch,
     };
     let Some(live) = inputs.live.get(object).filter(|live| !terminating(live)) else {
         return Ok((Step::Create, ItemState::ToDo));
     };
     let replace = must_replace(live, &wanted);
-    if changed_keys(live, &wanted).is_empty() && replace.is_none() {
-        return Ok((config(None, Vec::new()), ItemState::Done));
+    let whole = replace.is_none() && state.is_some_and(|state| to_be_applied(inputs, state, live));
+    if changed_keys(live, &wanted).is_empty() && replace.is_none() && !whole {
+        return Ok((config(None, false, Vec::new()), ItemState::Done));
     }
-    let patch = if replace.is_none() { patch::data(live, &wanted) } else { Vec::new() };
+    let patch = if replace.is_none() && !whole { patch::data(live, &wanted) } else { Vec::new() };
     let patch = patch::of_this_object(live, &patch);
-    Ok((config(replace, patch), ItemState::ToDo))
+    Ok((config(replace, whole, patch), ItemState::ToDo))
 }
 
 fn affected_item(
@@ -302,13 +344,14 @@ fn affected_item(
         How::Recreate { because } => {
             // Made again by somebody else, it may not be what it should be.
             let wanted = live_images(&inputs.contents.content(state)?);
-            let as_wanted = live_marker(&affected.object, live) == state.marker && {
-                let running = live_images(live);
-                wanted.iter().all(|(name, image)| {
-                    let is = running.get(name);
-                    is == Some(image) || drift::image_writer(kind, live, name) == drift::Writer::Ours
-                })
-            };
+            let as_wanted =
+                live_marker(&affected.object, live) == state.marker && !to_be_applied(inputs, state, live) && {
+                    let running = live_images(live);
+                    wanted.iter().all(|(name, image)| {
+                        let is = running.get(name);
+                        is == Some(image) || drift::image_writer(kind, live, name) == drift::Writer::Ours
+                    })
+                };
             let progress = if uid(live) == affected.uid || !as_wanted {
                 ItemState::ToDo
             } else {
@@ -349,8 +392,13 @@ fn affected_item(
         }
         How::RollOut | How::ReplacePods => {
             let wanted = changed_images(affected);
-            let patch = patch::of_this_object(live, &patch::workload(kind, live, &wanted, state.marker));
-            let progress = if patch.is_empty() {
+            let whole = to_be_applied(inputs, state, live);
+            let patch = if whole {
+                Vec::new()
+            } else {
+                patch::of_this_object(live, &patch::workload(kind, live, &wanted, state.marker))
+            };
+            let progress = if patch.is_empty() && !whole {
                 waiting_or_done(&ready(inputs.live, &affected.object, live, state.marker))
             } else {
                 ItemState::ToDo
@@ -363,7 +411,8 @@ fn affected_item(
             let by_us = affected.how == How::ReplacePods;
             let left = !strays.is_empty() || (by_us && old_pods());
             let progress = if left { ItemState::ToDo } else { progress };
-            let step = if by_us { Step::ReplacePods { patch, strays } } else { Step::RollOut { patch, strays } };
+            let step =
+                if by_us { Step::ReplacePods { patch, whole, strays } } else { Step::RollOut { patch, whole, strays } };
             Ok((step, progress))
         }
     }

@@ -4,6 +4,7 @@
 //! So an autoscaler, `kubectl scale` or a sidecar injector never conflicts, and somebody else's change of the same
 //! field never gets lost: the API server refuses the patch, and the plan is made anew.
 
+use super::drift;
 use crate::object::workload::{MARKER, WorkloadKind, containers};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -110,6 +111,16 @@ pub fn data(live: &Value, wanted: &Value) -> Vec<Value> {
         }
     }
     patch
+}
+
+/// An object as it is applied to a live one: without the replicas where somebody else sets them.
+pub fn applicable(mut desired: Value, live: &Value) -> Value {
+    let replicas = drift::writer(live, &[&["f:spec", "f:replicas"]]);
+    let spec = desired.get_mut("spec").and_then(Value::as_object_mut);
+    if let (drift::Writer::Foreign(..), Some(spec)) = (replicas, spec) {
+        spec.remove("replicas");
+    }
+    desired
 }
 
 /// A key as a JSON pointer segment (RFC 6901).

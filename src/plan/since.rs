@@ -71,7 +71,7 @@ fn of_item(item: &Item, now: &Sheet, live: &Live) -> Vec<Drift> {
 /// The UID that a step was planned for; `""`: there was nothing.
 fn known_uid(item: &Item) -> Option<&str> {
     match &item.step {
-        Step::Recreate { uid, .. } => Some(uid),
+        Step::Recreate { uid, .. } | Step::Apply { uid, .. } => Some(uid),
         Step::Create => Some(""),
         Step::Config { patch, .. }
         | Step::RollOut { patch, .. }
@@ -94,7 +94,7 @@ fn patch_of(step: &Step) -> Vec<Value> {
         | Step::Scale { patch, .. }
         | Step::Mark { patch } => patch.clone(),
         Step::InPlace { mark, patch, .. } => [mark.clone(), patch.clone()].concat(),
-        Step::Create | Step::Recreate { .. } | Step::Respawn { .. } | Step::Delete => Vec::new(),
+        Step::Create | Step::Apply { .. } | Step::Recreate { .. } | Step::Respawn { .. } | Step::Delete => Vec::new(),
     }
 }
 
@@ -158,7 +158,7 @@ mod tests {
         let object = ObjectRef::of(live).expect("a reference");
         let wanted = BTreeMap::from([("c".to_owned(), "new".to_owned())]);
         let patch = patch::workload(WorkloadKind::Deployment, live, &wanted, Some(2));
-        let step = Step::RollOut { patch: patch::of_this_object(live, &patch), strays: Vec::new() };
+        let step = Step::RollOut { patch: patch::of_this_object(live, &patch), whole: false, strays: Vec::new() };
         let before = live.pointer("/spec/template/spec/containers/0/image").and_then(Value::as_str).unwrap_or("");
         let reasons = vec![Reason::Image { container: "c".into(), before: before.into(), after: "new".into() }];
         let item =

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 
 mod back;
+mod change_package;
 mod scale;
 
 const INSTANCE: &str = "dec67077-b67c-46ff-b5bf-3b8d34b4ed79";

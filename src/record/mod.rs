@@ -12,7 +12,7 @@ pub mod scope;
 pub use instance::Instance;
 pub use operation::{Journal, Operation, OperationState, Verb};
 pub use revision::{AspectLevel, ObjectState, PackageId, Revision};
-pub use scope::{Affected, ConfigChange, How, Reason, Scaling, Scope};
+pub use scope::{Affected, Applied, ConfigChange, How, Reason, Scaling, Scope};
 
 use base64::Engine as _;
 use serde::Serialize;

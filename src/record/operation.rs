@@ -29,6 +29,8 @@ pub enum Verb {
     Update,
     /// An update to an earlier revision; Modify Information for SOL003.
     Undo,
+    /// SOL003 Change Current VNF Package.
+    ChangePackage,
     /// SOL003 Heal.
     Heal,
     /// SOL003 Scale.
@@ -49,6 +51,7 @@ impl Verb {
         match self {
             Self::Instantiate => "INSTANTIATE",
             Self::Update | Self::Undo => "MODIFY_INFO",
+            Self::ChangePackage => "CHANGE_VNFPKG",
             Self::Heal => "HEAL",
             Self::Scale => "SCALE",
             Self::Terminate => "TERMINATE",
@@ -62,6 +65,7 @@ impl fmt::Display for Verb {
             Self::Instantiate => "instantiate",
             Self::Update => "update",
             Self::Undo => "undo",
+            Self::ChangePackage => "change-package",
             Self::Heal => "heal",
             Self::Scale => "scale",
             Self::Terminate => "terminate",
@@ -180,6 +184,9 @@ pub struct Manner {
     /// Grace period of deleted Pods in seconds; absent: each Pod's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grace_seconds: Option<u32>,
+    /// Fields that others have written are taken over where the object is written as a whole.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub overwrite: bool,
     /// The record goes too, once everything else is gone (terminate).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub delete_record: bool,

@@ -142,6 +142,10 @@ pub struct ObjectState {
     /// Restart marker: number of the revision that last restarted the workload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub marker: Option<u64>,
+    /// The revision that wrote the object as a whole (change-package); absent: it was created, and since then changed
+    /// field by field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied: Option<u64>,
     /// Keys that changed while the workload did not restart for them, since the operation was given up: the next
     /// update restarts it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -20,6 +20,9 @@ pub struct Scope {
     /// Workloads that restart, how and why, with the UIDs to be replaced.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub affected: Vec<Affected>,
+    /// Objects to be written as a whole, of which nothing restarts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub apply: Vec<Applied>,
     /// Workloads that get another number of Pods.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scale: Vec<Scaling>,
@@ -56,6 +59,22 @@ pub struct Scaling {
     pub before: u64,
     /// Replicas to be reached.
     pub after: u64,
+}
+
+/// One object to be written as a whole.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Applied {
+    /// The object.
+    pub object: ObjectRef,
+    /// UID that it had.
+    pub uid: String,
+    /// Why it must be deleted and created again; absent: it is written in place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
+    /// What changes in it.
+    #[serde(default)]
+    pub reasons: Vec<Reason>,
 }
 
 /// One workload to restart.
@@ -128,6 +147,14 @@ pub enum Reason {
         key: String,
         /// The fields of the pod spec that use it, in short: `env CMENV`, `envFrom CM_`, `volume cm-volume`.
         fields: Vec<String>,
+    },
+    /// A field that its manifest says otherwise.
+    #[serde(rename_all = "camelCase")]
+    Field {
+        /// `containers[nginx].ports[0].containerPort`.
+        field: String,
+        /// `80 -> 180`, `added`, `changed` where the value may be secret.
+        change: String,
     },
     /// The object is not there.
     Missing,

@@ -126,7 +126,8 @@ pub fn changed(key: &str, before: usize, after: usize) -> KeyChange {
 }
 
 pub fn config_items() -> Vec<Item> {
-    let step = |keys: Vec<KeyChange>| Step::Config { keys, replace: None, patch: vec![json!("never shown")] };
+    let step =
+        |keys: Vec<KeyChange>| Step::Config { keys, replace: None, whole: false, patch: vec![json!("never shown")] };
     vec![
         item(object("ConfigMap", "cm-data"), None, step(vec![changed("cmKey1.txt", 22, 26)])),
         item(
@@ -138,14 +139,14 @@ pub fn config_items() -> Vec<Item> {
 }
 
 pub fn update_items() -> Vec<Item> {
-    let roll = || Step::RollOut { patch: Vec::new(), strays: Vec::new() };
+    let roll = || Step::RollOut { patch: Vec::new(), whole: false, strays: Vec::new() };
     let place = |refresh_mounts| Step::InPlace { mark: Vec::new(), patch: Vec::new(), refresh_mounts };
     let mut items = config_items();
     items.extend([
         restart(1, roll(), with_image("cirros", in_environment())),
         restart(
             2,
-            Step::ReplacePods { patch: Vec::new(), strays: Vec::new() },
+            Step::ReplacePods { patch: Vec::new(), whole: false, strays: Vec::new() },
             with_image("celebdor/kuryr-demo", in_volumes()),
         ),
         restart(3, place(false), with_image("tomcat", in_environment())),
@@ -225,10 +226,10 @@ pub fn password_sheet() -> Sheet {
     let mut items = vec![item(
         object("Secret", "secret-data"),
         None,
-        Step::Config { keys, replace: Some("immutable".into()), patch: Vec::new() },
+        Step::Config { keys, replace: Some("immutable".into()), whole: false, patch: Vec::new() },
     )];
     let reason = || vec![key("Secret", "secret-data", "password", &["env SECENV", "envFrom SEC_"])];
-    items.push(restart(1, Step::RollOut { patch: Vec::new(), strays: Vec::new() }, reason()));
+    items.push(restart(1, Step::RollOut { patch: Vec::new(), whole: false, strays: Vec::new() }, reason()));
     items.push(restart(3, Step::Recreate { uid: "u".into(), because: BECAUSE.into() }, reason()));
     Sheet {
         package_before: Some(before()),
@@ -285,7 +286,7 @@ pub fn many_sheet() -> Sheet {
         ..item(
             object("Deployment", &format!("worker-{number}")),
             Some(format!("VDU{number}")),
-            Step::RollOut { patch: Vec::new(), strays: Vec::new() },
+            Step::RollOut { patch: Vec::new(), whole: false, strays: Vec::new() },
         )
     }));
     sheet(Verb::Update, items)

@@ -8,6 +8,7 @@
 
 mod bad_input;
 mod budgets;
+mod change_package;
 mod config_only;
 mod contended;
 mod damaged;

@@ -56,7 +56,9 @@ pub(crate) async fn run(global: &Global, args: FailArgs) -> Result<Exit, CliErro
     };
     let next = match verb {
         Verb::Instantiate => "  Remove what is there: kubectl vnf terminate ",
-        Verb::Update | Verb::Undo | Verb::Heal | Verb::Scale | Verb::Terminate => "  Look at it: kubectl vnf show ",
+        Verb::Update | Verb::Undo | Verb::ChangePackage | Verb::Heal | Verb::Scale | Verb::Terminate => {
+            "  Look at it: kubectl vnf show "
+        }
     };
     env.ui.out(&format!("vnfinstance/{name}: {verb} {} FAILED, {now}\n{next}{name}\n", names::short(&id)));
     Ok(Exit::Done)

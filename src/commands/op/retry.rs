@@ -41,6 +41,12 @@ pub(crate) async fn run(global: &Global, args: RetryArgs) -> Result<Exit, CliErr
     let revisions: Vec<&Revision> = journal.source.iter().chain(&journal.target).collect();
     let mut contents = Contents::default();
     let (loaded, observer) = session.prepare(&revisions, &mut contents).await?;
+    for object in &journal.scope.delete {
+        // Claims that no revision names.
+        if revisions.iter().all(|revision| revision.object(object).is_none()) {
+            observer.read(&env.cluster, object).await?;
+        }
+    }
     if operation.operation.kubectl_vnf.verb == Verb::Terminate {
         // Only names are needed to delete: a damaged package must not keep a VNF alive.
         let _ = loaded;

@@ -6,11 +6,13 @@ use super::{LOOK_AGAIN, Task};
 use crate::cluster::{ClusterError, Run};
 use crate::engine::failure::{Cause, Failure};
 use crate::engine::lock::{LockError, OUTAGE};
+use crate::object::apply;
 use crate::object::pod::{Snapshot, terminating};
 use crate::object::workload::WorkloadKind;
 use crate::object::{ObjectRef, text, uid};
 use crate::plan::content::{Owner, owner};
 use crate::plan::{drift, patch};
+use crate::record::names::MANAGER;
 use crate::report::event::EventKind;
 use serde_json::Value;
 use std::future::Future;
@@ -20,6 +22,8 @@ use tokio::time::Instant;
 /// How long the kubelet gets to refresh mounts after a Pod's annotation changed. A restart does not wait for the
 /// refresh, and an annotation is what makes it happen now instead of within 90 s (found by experiment).
 const REFRESH: Duration = Duration::from_secs(1);
+/// How often it is tried to take over what was written of an object, while others write it too.
+const ADOPTIONS: usize = 5;
 /// Pauses between tries of what the server could not do at the moment.
 const RETRIES: [Duration; 3] = [Duration::from_millis(200), Duration::from_millis(500), Duration::from_secs(1)];
 
@@ -135,6 +139,43 @@ impl Task<'_> {
             }
             Err(cause) => Err(self.fail(cause)),
         }
+    }
+
+    /// Writes the object as a whole: what this program wrote of it before counts as applied, and what it no longer
+    /// has goes. Replicas are left to whoever else sets them.
+    pub(super) async fn apply(&self) -> Result<(), Failure> {
+        let object = &self.item.object;
+        let mut live = self.read(|| self.work.observer.read(self.work.cluster, object)).await?;
+        for _ in 0..ADOPTIONS {
+            let Some(found) = &live else { return self.create().await };
+            let patch = apply::adopt(found, MANAGER);
+            if patch.is_empty() {
+                break;
+            }
+            live = match self.write(|| self.work.cluster.json_patch(object, &patch, Run::Real)).await {
+                Ok(patched) => Some(patched),
+                // Written by somebody else in between: whatever it is now is taken over.
+                Err(Cause::Cluster(error)) if error.is_invalid() || error.is_conflict() => {
+                    self.read(|| self.work.observer.read(self.work.cluster, object)).await?
+                }
+                Err(cause) => return Err(self.fail(cause)),
+            };
+        }
+        let Some(live) = live else { return self.create().await };
+        let desired = patch::applicable(self.desired()?, &live);
+        match self.write(|| self.work.cluster.apply(&desired, self.work.overwrite, Run::Real)).await {
+            Ok(applied) => {
+                self.work.observer.put(applied);
+                self.tell(EventKind::Written("applied".into()));
+                Ok(())
+            }
+            Err(cause) => Err(self.fail(cause)),
+        }
+    }
+
+    /// Writes what is new of a workload.
+    pub(super) async fn write_workload(&self, whole: bool, patch: &[Value]) -> Result<(), Failure> {
+        if whole { self.apply().await } else { self.patch_workload(patch).await }
     }
 
     pub(super) async fn patch_workload(&self, patch: &[Value]) -> Result<(), Failure> {

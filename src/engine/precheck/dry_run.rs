@@ -3,10 +3,12 @@
 use super::{Problem, Question, name_of, pods, sizes};
 use crate::cluster::{ClusterError, Run};
 use crate::engine::session::EngineError;
+use crate::object::apply;
 use crate::object::quota::{self, Exceeded, Usage};
 use crate::object::{ObjectRef, text};
 use crate::plan::content::{ContentError, Owner, owner};
 use crate::plan::{Item, ItemState, Step, patch};
+use crate::record::names::MANAGER;
 use crate::report::checked::Checked;
 use futures::StreamExt as _;
 use futures::stream;
@@ -111,6 +113,13 @@ pub(super) fn name_for_trial(name: &str) -> String {
     format!("{}-vnf-check", name.trim_end_matches(['.', '-']))
 }
 
+fn named_for_trial(desired: &Value) -> Value {
+    let mut desired = desired.clone();
+    let name = name_for_trial(text(&desired, "/metadata/name").unwrap_or_default());
+    desired["metadata"]["name"] = Value::String(name);
+    desired
+}
+
 async fn try_item(question: &Question<'_>, made: &Made, item: &Item) -> Result<(Tried, pods::Tried), EngineError> {
     let state = question.journal.target.as_ref().and_then(|target| target.object(&item.object));
     let desired = match state {
@@ -144,19 +153,28 @@ async fn try_write(
         Step::InPlace { mark, patch, .. } => [patch.clone(), mark.clone()].concat(),
         _ => Vec::new(),
     };
-    let replaces = matches!(item.step, Step::Recreate { .. } | Step::Config { replace: Some(_), .. });
+    let replaces = matches!(
+        item.step,
+        Step::Recreate { .. } | Step::Apply { because: Some(_), .. } | Step::Config { replace: Some(_), .. }
+    );
+    let whole = matches!(
+        item.step,
+        Step::Apply { because: None, .. }
+            | Step::Config { whole: true, .. }
+            | Step::RollOut { whole: true, .. }
+            | Step::ReplacePods { whole: true, .. }
+    );
     let created = match desired {
         Some(desired) if item.step == Step::Create => Some(desired.clone()),
         Some(desired) if replaces => {
             // The old one is still there: the new one is tried under another name.
-            let mut desired = desired.clone();
-            desired["metadata"]["name"] = Value::String(name_for_trial(&object.name));
-            Some(desired)
+            Some(named_for_trial(desired))
         }
         _ => None,
     };
     let large = match (&created, desired) {
         (Some(created), _) => sizes::too_large(created, None),
+        (None, Some(desired)) if whole => sizes::too_large(desired, None),
         (None, Some(desired)) if !operations.is_empty() => sizes::too_large(desired, Some(&operations)),
         _ => None,
     };
@@ -164,10 +182,11 @@ async fn try_write(
         let file = file.map(ToOwned::to_owned);
         return Ok(Tried::Problem(Problem::TooLarge { object: object.clone(), file, what }));
     }
-    let result = match &created {
-        Some(created) => question.cluster.create(created, Run::Dry).await,
-        None if operations.is_empty() => return Ok(Tried::Nothing),
-        None => question.cluster.json_patch(object, &operations, Run::Dry).await,
+    let result = match (&created, desired) {
+        (Some(created), _) => question.cluster.create(created, Run::Dry).await,
+        (None, Some(desired)) if whole => try_apply(question, object, desired).await,
+        _ if operations.is_empty() => return Ok(Tried::Nothing),
+        _ => question.cluster.json_patch(object, &operations, Run::Dry).await,
     };
     // A Pod that is made again frees what it takes before it takes it.
     let freed = match (replaces, question.observer.live().get(object)) {
@@ -184,7 +203,7 @@ async fn try_write(
         }
         Ok(_) => Tried::Accepted(Usage::new()),
         // A guard of the patch that does not hold is refused without a word of why.
-        Err(error) if created.is_none() && (error.is_not_found() || error.is_invalid()) => {
+        Err(error) if created.is_none() && !whole && (error.is_not_found() || error.is_invalid()) => {
             match question.observer.read(question.cluster, object).await? {
                 Some(live) if patch::mismatches(&operations, &live).is_empty() => refused(error),
                 _ => Tried::Problem(Problem::Changed),
@@ -210,4 +229,32 @@ async fn try_write(
             _ => refused(error),
         },
     })
+}
+
+/// Tries to write an object as a whole: first whether that is in somebody's way (this program's own earlier writes
+/// never are), then whether it is valid.
+async fn try_apply(question: &Question<'_>, object: &ObjectRef, desired: &Value) -> Result<Value, ClusterError> {
+    let (applicable, adopted) = match question.observer.live().get(object) {
+        Some(live) => (patch::applicable(desired.clone(), live), apply::adopt(live, MANAGER).is_empty()),
+        None => (desired.clone(), true),
+    };
+    let own = format!("\"{MANAGER}\"");
+    let result = match question.cluster.apply(&applicable, false, Run::Dry).await {
+        Err(error) if error.is_conflict() => {
+            let foreign = error.owners().iter().any(|cause| !cause.message.contains(&own));
+            if foreign && !question.overwrite {
+                return Err(error);
+            }
+            question.cluster.apply(&applicable, true, Run::Dry).await
+        }
+        other => other,
+    };
+    match result {
+        // What was written field by field is only taken away once it counts as applied, which would be a write. Till
+        // then both the old and the new item of a list may be in the way of each other: is the new object valid alone?
+        Err(error) if error.is_invalid() && !adopted && !error.to_string().contains("immutable") => {
+            question.cluster.create(&named_for_trial(desired), Run::Dry).await
+        }
+        other => other,
+    }
 }

@@ -58,7 +58,7 @@ pub(super) async fn check(question: &Question<'_>) -> Result<Vec<Problem>, Clust
         match &item.step {
             Step::Create => need("create", group, plural, None, "to create"),
             Step::Config { replace: None, .. } => need("patch", group, plural, None, "to change"),
-            Step::RollOut { .. } | Step::InPlace { .. } | Step::Mark { .. } => {
+            Step::Apply { because: None, .. } | Step::RollOut { .. } | Step::InPlace { .. } | Step::Mark { .. } => {
                 need("patch", group, plural, None, "to update")
             }
             Step::Scale { .. } => need("patch", group, plural, None, "to scale"),
@@ -71,7 +71,7 @@ pub(super) async fn check(question: &Question<'_>) -> Result<Vec<Problem>, Clust
                 need("create", "", "pods", Some("eviction"), "to replace the Pods of");
                 need("delete", "", "pods", None, "to replace the Pods of");
             }
-            Step::Config { .. } | Step::Recreate { .. } => {
+            Step::Config { .. } | Step::Apply { .. } | Step::Recreate { .. } => {
                 need("delete", group, plural, None, "to make anew");
                 need("create", group, plural, None, "to make anew");
             }

@@ -1,6 +1,7 @@
 //! Giving an operation up: the revision that says, object by object, what the cluster has now.
 
 use super::rollback::has;
+use crate::object::apply::applied;
 use crate::object::config::{changed_keys, is_config};
 use crate::object::health::below_partition;
 use crate::object::pod::active;
@@ -26,6 +27,10 @@ pub fn reached(journal: &Journal, rolling_back: bool, contents: &Contents, live:
     let mut any = false;
     let mut objects = Vec::new();
     for state in &target.objects {
+        if source.object(&state.reference).is_none() && live.get(&state.reference).is_none() {
+            // It was to be created, and was not.
+            continue;
+        }
         let scaled = |scaling: &Scaling| has(live, &scaling.object, scaling.after);
         let reached = is_at(state, contents, live) && scope.scaling(&state.reference).is_none_or(scaled);
         any |= reached && source.object(&state.reference) != Some(state);
@@ -39,6 +44,9 @@ pub fn reached(journal: &Journal, rolling_back: bool, contents: &Contents, live:
         }
         objects.push(state);
     }
+    // What was to be deleted and is there still belongs to the VNF: terminate finds it.
+    let left = source.objects.iter().filter(|state| target.object(&state.reference).is_none());
+    objects.extend(left.filter(|state| live.get(&state.reference).is_some()).cloned());
     // With anything of the new package in force, the rest of it is what is deferred; not the other way round.
     let basis = if any { target } else { source };
     // A level is reached with the last of its workloads.
@@ -57,6 +65,9 @@ pub fn reached(journal: &Journal, rolling_back: bool, contents: &Contents, live:
 /// Whether the live object is what a revision says of it, its Pods included. Without its content at hand it is not.
 pub(super) fn is_at(state: &ObjectState, contents: &Contents, live: &Live) -> bool {
     let (Some(object), Ok(wanted)) = (live.get(&state.reference), contents.content(state)) else { return false };
+    if applied(object) != state.applied {
+        return false;
+    }
     if is_config(&state.reference) {
         return changed_keys(object, &wanted).is_empty();
     }

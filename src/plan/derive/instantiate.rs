@@ -84,6 +84,7 @@ pub fn instantiate(
                 became: std::collections::BTreeMap::new(),
                 replicas,
                 marker: kind.map(|_| request.number),
+                applied: None,
                 pending: Vec::new(),
             }
         })

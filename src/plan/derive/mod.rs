@@ -1,5 +1,6 @@
 //! From a request to a target revision and the scope of what is touched: one file per operation.
 
+pub mod change_package;
 pub mod fail;
 pub mod heal;
 pub mod instantiate;

@@ -8,6 +8,7 @@
 //! This is decided twice: before the configuration is back, to show what will happen, and once more after, when no
 //! Pod can start with the new configuration any more. Only the second decision is kept.
 
+use crate::object::apply::applied;
 use crate::object::config::{changed_keys, is_config, must_replace};
 use crate::object::pod::{Snapshot, active, phase, terminating};
 use crate::object::workload::{
@@ -21,7 +22,7 @@ use crate::plan::order::holds_data;
 use crate::plan::restart::{bare_pod, changed_uses, controlled, key_reasons, wanted_images, with_pending};
 use crate::plan::snapshot;
 use crate::record::operation::RecordChange;
-use crate::record::{Affected, ConfigChange, How, Journal, ObjectState, Reason, Revision, Scaling, Scope};
+use crate::record::{Affected, Applied, ConfigChange, How, Journal, ObjectState, Reason, Revision, Scaling, Scope};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -54,7 +55,11 @@ pub fn rollback(forward: &Journal, contents: &Contents, live: &Live) -> Result<J
 pub fn not_back<'a>(forward: &'a Journal, contents: &Contents, live: &Live) -> Vec<&'a ObjectState> {
     let scope = &forward.scope;
     let touched = |state: &&ObjectState| {
-        scope.affected(&state.reference).is_some() || scope.config.iter().any(|change| change.object == state.reference)
+        let object = &state.reference;
+        scope.affected(object).is_some()
+            || scope.config.iter().any(|change| change.object == *object)
+            || scope.apply.iter().any(|entry| entry.object == *object)
+            || scope.delete.contains(object)
     };
     let states = forward.source.iter().flat_map(|source| &source.objects);
     let rescaled = |state: &ObjectState| {
@@ -85,7 +90,7 @@ pub fn unsettled(forward: &Journal, live: &Live) -> Option<Duration> {
     .max()
 }
 
-/// What an instantiation has created and may be deleted.
+/// What an operation has created and may be deleted.
 fn created(forward: &Journal, live: &Live) -> Vec<ObjectRef> {
     let created = forward.scope.create.iter();
     created.filter(|object| live.get(object).is_some() && !holds_data(object)).cloned().collect()
@@ -100,7 +105,8 @@ fn back_to(source: &Revision, forward: &Journal, contents: &Contents, live: &Liv
         let wanted = contents.content(state)?;
         let found = live.get(&state.reference).filter(|found| !terminating(found));
         let keys = changed_keys(found.unwrap_or(&Value::Null), &wanted);
-        let differs = found.is_none_or(|found| must_replace(found, &wanted).is_some()) || !keys.is_empty();
+        let other = |found: &Value| must_replace(found, &wanted).is_some() || rewritten(forward, state, found);
+        let differs = found.is_none_or(other) || !keys.is_empty();
         if let Some(change) = moved.iter_mut().find(|change| change.object == state.reference) {
             let known: BTreeSet<String> = change.keys.iter().map(|key| key.key.clone()).collect();
             change.keys.extend(keys.iter().filter(|key| !known.contains(&key.key)).cloned());
@@ -135,7 +141,46 @@ fn back_to(source: &Revision, forward: &Journal, contents: &Contents, live: &Liv
             None => {}
         }
     }
-    Ok(Scope { config, affected, scale, ..Scope::default() })
+    // What the operation deleted at its end, or did not find.
+    let lacking = |object: &&ObjectRef| source.object(object).is_some() && live.get(object).is_none_or(terminating);
+    let gone = forward.scope.delete.iter().chain(&forward.scope.create).filter(lacking);
+    let apply = forward.scope.apply.iter().filter_map(|entry| {
+        let state = source.object(&entry.object)?;
+        let found = live.get(&entry.object);
+        let stands = found.is_some_and(|found| {
+            let made_anew = entry.because.is_some() && uid(found) != entry.uid;
+            !terminating(found) && !made_anew && !rewritten(forward, state, found)
+        });
+        let uid = found.map(uid).unwrap_or_default().to_owned();
+        (!stands).then(|| Applied { uid, reasons: the_other_way_round(&entry.reasons), ..entry.clone() })
+    });
+    let (create, apply) = (gone.cloned().collect(), apply.collect());
+    let mut delete = created(forward, live);
+    delete.retain(|object| source.object(object).is_none());
+    Ok(Scope { create, config, affected, apply, scale, delete })
+}
+
+/// Whether the operation has written an object as a whole.
+fn rewritten(forward: &Journal, state: &ObjectState, found: &Value) -> bool {
+    let aimed = forward.target.as_ref().and_then(|target| target.object(&state.reference));
+    aimed.is_some_and(|aimed| aimed.applied != state.applied) && applied(found) != state.applied
+}
+
+/// The fields among these reasons, as they come back with the former manifest.
+fn the_other_way_round(reasons: &[Reason]) -> Vec<Reason> {
+    let field = |reason: &Reason| match reason {
+        Reason::Field { field, change } => {
+            let change = match change.split_once(" -> ") {
+                Some((before, after)) => format!("{after} -> {before}"),
+                None if change == "added" => "removed".into(),
+                None if change == "removed" => "added".into(),
+                None => change.clone(),
+            };
+            Some(Reason::Field { field: field.clone(), change })
+        }
+        _ => None,
+    };
+    reasons.iter().filter_map(field).collect()
 }
 
 /// Whether a live workload has this number of replicas.
@@ -181,6 +226,14 @@ impl Question<'_> {
         let mut reasons = self.images(due, state, live)?;
         let keys = key_reasons(&used);
         let remade = marker(live, kind) != state.marker;
+        let rewritten = rewritten(self.forward, state, live);
+        if rewritten && (kind == WorkloadKind::Pod || matches!(due.how, How::Recreate { .. })) {
+            let because = "its manifest has changed more than can be put back in place".to_owned();
+            let going = pods.iter().map(|pod| uid(pod).to_owned()).collect();
+            reasons.extend(keys);
+            reasons.extend(the_other_way_round(&due.reasons));
+            return Ok(Some(affected(How::Recreate { because }, reasons, going, Vec::new())));
+        }
         if kind == WorkloadKind::Pod {
             let stale = pods.iter().any(|pod| started_since(&pod));
             let uids = vec![uid(live).to_owned()];
@@ -204,8 +257,11 @@ impl Question<'_> {
         let former = |pod: &&&Value| marker_of_pod(pod) == state.marker;
         let strays = uids(pods.iter().filter(former).filter(started_since).collect());
         let newer = uids(pods.iter().filter(|pod| !former(pod)).collect());
-        let template = remade || !reasons.is_empty();
+        let template = remade || rewritten || !reasons.is_empty();
         reasons.extend(keys);
+        if rewritten {
+            reasons.extend(the_other_way_round(&due.reasons));
+        }
         if reasons.is_empty() {
             // It was to restart for something that its spec does not name any more.
             reasons.extend(due.reasons.iter().filter(|reason| matches!(reason, Reason::Key { .. })).cloned());

@@ -274,7 +274,7 @@ pub fn scope(
         Vec::new()
     };
     let scale = rescaled(current, &target, &affected, contents, live)?;
-    Ok((target, Scope { create, config, affected, scale, delete: Vec::new() }))
+    Ok((target, Scope { create, config, affected, scale, ..Scope::default() }))
 }
 
 /// The workloads of which the target has another number of replicas than the revision in force, unless they are made

@@ -85,6 +85,7 @@ pub fn workloads(page: &mut Page<'_>, sheet: &Sheet) {
     for (number, what) in [
         (items.iter().filter(|item| matches!(item.step, Step::Scale { .. })).count(), "scaled"),
         (items.iter().filter(|item| creates(item)).count(), "created"),
+        (items.iter().filter(|item| matches!(item.step, Step::Apply { .. })).count(), "changed without a restart"),
         (items.iter().filter(|item| item.step == Step::Delete).count(), "deleted"),
     ] {
         if number > 0 {
@@ -121,18 +122,17 @@ pub fn others(page: &mut Page<'_>, sheet: &Sheet) {
     }
     page.blank();
     page.line(0, bold("Objects:") + " " + sentence(&kinds(items.iter().map(|item| &item.object))).as_str());
-    let rows: Vec<Vec<Text>> = items
-        .iter()
-        .map(|item| {
-            let (mark, what) = match item.step {
-                Step::Create => (Mark::Create, "created"),
-                Step::Delete => (Mark::Delete, "deleted"),
-                _ => (Mark::Change, "changed"),
-            };
-            vec![mark.text(page.screen) + " " + item.object.to_string().as_str(), plain(what)]
-        })
-        .collect();
-    page.rows(2, 6, &rows);
+    let width = items.iter().map(|item| plain(&item.object.to_string()).width()).max().unwrap_or(0);
+    for item in items {
+        let (mark, what) = match &item.step {
+            Step::Create => (Mark::Create, vec![plain("created")]),
+            Step::Delete => (Mark::Delete, vec![plain("deleted")]),
+            _ => (Mark::Change, reasons::way(item)),
+        };
+        let head = mark.text(page.screen) + " " + plain(&item.object.to_string()).pad(width) + "  ";
+        page.hung(2, 6, head, what, " ");
+        reasons::fields(page, 6, item);
+    }
 }
 
 /// What somebody else changed and is about to be overwritten.

@@ -34,7 +34,7 @@ pub fn head(sheet: &Sheet, screen: &Screen) -> String {
     let mut page = Page::new(screen);
     page.list(0, bold(verb(sheet.verb)).pad(FACTS), [who(sheet), place(sheet)], "   ");
     match sheet.verb {
-        Verb::Instantiate | Verb::Update | Verb::Undo => package(&mut page, sheet),
+        Verb::Instantiate | Verb::Update | Verb::Undo | Verb::ChangePackage => package(&mut page, sheet),
         Verb::Heal | Verb::Scale | Verb::Terminate => {}
     }
     if !sheet.scale.is_empty() {
@@ -57,7 +57,7 @@ pub fn sheet(sheet: &Sheet, screen: &Screen) -> String {
     match sheet.verb {
         Verb::Heal if is_heal_all(sheet) => blocks::heal_all(&mut page, sheet),
         Verb::Terminate => blocks::terminate(&mut page, sheet),
-        Verb::Instantiate | Verb::Update | Verb::Undo | Verb::Heal | Verb::Scale => {
+        Verb::Instantiate | Verb::Update | Verb::Undo | Verb::ChangePackage | Verb::Heal | Verb::Scale => {
             blocks::config(&mut page, sheet);
             blocks::workloads(&mut page, sheet);
             blocks::others(&mut page, sheet);
@@ -163,7 +163,7 @@ pub fn question(sheet: &Sheet) -> String {
             let replaced = sheet.items.iter().map(|item| item.pods.len().max(1)).sum();
             asked(sheet, vec![format!("replace {}", count(replaced, "Pod"))], "")
         }
-        Verb::Update | Verb::Undo | Verb::Scale => {
+        Verb::Update | Verb::Undo | Verb::ChangePackage | Verb::Scale => {
             changes(sheet, &format!("Change the record of {}", clean(&sheet.name)))
         }
     }
@@ -183,6 +183,16 @@ fn changes(sheet: &Sheet, otherwise: &str) -> String {
     }
     if !anew.is_empty() {
         parts.push(format!("delete and recreate {}", sentence(&kinds(anew.iter().map(|item| &item.object)))));
+    }
+    let (anew, applied): (Vec<&Item>, Vec<&Item>) = sheet
+        .items
+        .iter()
+        .filter(|item| matches!(item.step, Step::Apply { .. }))
+        .partition(|item| matches!(item.step, Step::Apply { because: Some(_), .. }));
+    for (verb, items) in [("change", applied), ("delete and recreate", anew)] {
+        if !items.is_empty() {
+            parts.push(format!("{verb} {}", sentence(&kinds(items.iter().map(|item| &item.object)))));
+        }
     }
     parts.extend(created_part(sheet));
     let deleted = sheet.items.iter().filter(|item| item.step == Step::Delete).count();
@@ -208,6 +218,7 @@ fn verb(verb: Verb) -> &'static str {
         Verb::Instantiate => "Instantiate",
         Verb::Update => "Update",
         Verb::Undo => "Undo",
+        Verb::ChangePackage => "New package",
         Verb::Heal => "Heal",
         Verb::Scale => "Scale",
         Verb::Terminate => "Terminate",
@@ -304,7 +315,12 @@ fn restarts(item: &Item) -> bool {
     match &item.step {
         Step::RollOut { .. } | Step::ReplacePods { .. } | Step::InPlace { .. } | Step::Respawn { .. } => true,
         Step::Recreate { uid, .. } => !uid.is_empty(),
-        Step::Create | Step::Config { .. } | Step::Scale { .. } | Step::Mark { .. } | Step::Delete => false,
+        Step::Create
+        | Step::Config { .. }
+        | Step::Apply { .. }
+        | Step::Scale { .. }
+        | Step::Mark { .. }
+        | Step::Delete => false,
     }
 }
 

@@ -25,7 +25,11 @@ pub fn way(item: &Item) -> Vec<Text> {
         // Its mark says it.
         Step::Create => String::new(),
         Step::Delete => return vec![bold("DELETED")],
-        Step::Config { .. } => "changed".to_owned(),
+        Step::Config { .. } | Step::Apply { because: None, .. } => "changed, nothing restarts".to_owned(),
+        Step::Apply { because: Some(because), .. } => {
+            let what = format!("and created again ({because})");
+            return std::iter::once(bold("DELETED")).chain(words(&what)).collect();
+        }
         Step::RollOut { .. } if pods == 0 => "roll out, it has no Pods now".to_owned(),
         Step::RollOut { .. } => format!("roll out, {} replaced", count(pods, "Pod")),
         Step::ReplacePods { .. } if pods == 0 => "template changed, it has no Pods now".to_owned(),
@@ -74,6 +78,10 @@ pub fn brief(reasons: &[Reason]) -> String {
     if keys > 0 {
         parts.push(count(keys, "key"));
     }
+    let fields = reasons.iter().filter(|reason| matches!(reason, Reason::Field { .. })).count();
+    if fields > 0 {
+        parts.push(count(fields, "field"));
+    }
     parts.join(", ")
 }
 
@@ -86,6 +94,7 @@ pub fn lines(page: &mut Page<'_>, indent: usize, sheet: &Sheet, item: &Item, see
             page.list(indent, head, arrow(before, after), " ");
         }
     }
+    fields(page, indent, item);
     let configs = configs(item);
     let name = |config: &ObjectRef| config_name(sheet, config);
     let width = configs.iter().map(|(config, _)| plain(&name(config)).width()).max().unwrap_or(0);
@@ -118,6 +127,19 @@ pub fn lines(page: &mut Page<'_>, indent: usize, sheet: &Sheet, item: &Item, see
         page.list(indent, Text::empty(), parts, ", ");
     }
     seen.uses.extend(new);
+}
+
+/// The fields that the manifest says otherwise, a line each.
+pub fn fields(page: &mut Page<'_>, indent: usize, item: &Item) {
+    for reason in &item.reasons {
+        if let Reason::Field { field, change } = reason {
+            let parts = match change.split_once(" -> ") {
+                Some((before, after)) => arrow(before, after).to_vec(),
+                None => vec![plain(change)],
+            };
+            page.list(indent, plain(&format!("{field}  ")), parts, " ");
+        }
+    }
 }
 
 /// The changed keys that an item uses, by ConfigMap or Secret.

@@ -68,13 +68,8 @@ pub fn refused(changes: &[RefusedChange], package: &str, instance: &str, screen:
         };
         page.hung(2, 6, head, parts, ", ");
     }
-    page.paragraph(
-        2,
-        Text::empty(),
-        "update changes images, ConfigMaps and Secrets only. For all of it, make the VNF anew:",
-    );
-    page.line(4, command(screen, "terminate", &[instance]));
-    page.line(4, command(screen, "instantiate", &[instance, "--package", package]));
+    page.paragraph(2, Text::empty(), "update changes images, ConfigMaps and Secrets only. For all of it:");
+    page.line(4, command(screen, "change-package", &[instance, "--package", package]));
     page.finish()
 }
 

@@ -188,7 +188,7 @@ fn now(page: &mut Page<'_>, outcome: &Outcome) {
         _ if goes_back(outcome) => "not back yet",
         Verb::Instantiate => "not created",
         Verb::Terminate => "still there",
-        Verb::Update | Verb::Undo => "as before",
+        Verb::Update | Verb::Undo | Verb::ChangePackage => "as before",
         Verb::Scale => "not at its replicas",
         Verb::Heal => "not yet made anew",
     };
@@ -196,7 +196,7 @@ fn now(page: &mut Page<'_>, outcome: &Outcome) {
         _ if goes_back(outcome) => "back",
         Verb::Instantiate => "ready",
         Verb::Terminate => "deleted",
-        Verb::Update | Verb::Undo | Verb::Heal | Verb::Scale => "done",
+        Verb::Update | Verb::Undo | Verb::ChangePackage | Verb::Scale | Verb::Heal => "done",
     };
     match written {
         0 if config.is_empty() => {}

@@ -27,7 +27,7 @@ pub fn done(outcome: &Outcome, screen: &Screen) -> String {
         (OperationState::Failed, _) => given_up(&mut page, outcome),
         (OperationState::RolledBack, _) => rolled_back(&mut page, outcome),
         (_, Verb::Instantiate) => instantiated(&mut page, outcome),
-        (_, Verb::Update | Verb::Undo | Verb::Heal) => changed(&mut page, outcome),
+        (_, Verb::Update | Verb::Undo | Verb::ChangePackage | Verb::Heal) => changed(&mut page, outcome),
         (_, Verb::Scale) => scaled(&mut page, outcome),
         (_, Verb::Terminate) => terminated(&mut page, outcome),
     }
@@ -61,12 +61,16 @@ fn changed(page: &mut Page<'_>, outcome: &Outcome) {
     let word = match outcome.verb {
         Verb::Heal => "healed",
         Verb::Undo => "undone",
+        Verb::ChangePackage => "moved to its new package",
         _ => "updated",
     };
     head(page, outcome, word);
     restarts(page, outcome);
+    if outcome.verb != Verb::Heal {
+        deleted(page, outcome);
+    }
     common(page, outcome);
-    if outcome.verb == Verb::Update && outcome.revision.is_some_and(|number| number > 1) {
+    if matches!(outcome.verb, Verb::Update | Verb::ChangePackage) && outcome.revision.is_some_and(|number| number > 1) {
         page.blank();
         page.line(2, plain("Undo: ") + command(page.screen, "undo", &[&outcome.name]));
     }
@@ -104,11 +108,10 @@ fn moved(page: &mut Page<'_>, outcome: &Outcome) {
 
 fn rolled_back(page: &mut Page<'_>, outcome: &Outcome) {
     head(page, outcome, &format!("{} rolled back", outcome.verb));
-    if outcome.deleted.is_empty() {
+    if outcome.deleted.is_empty() || !outcome.restarted.is_empty() {
         restarts(page, outcome);
-    } else {
-        deleted(page, outcome);
     }
+    deleted(page, outcome);
     common(page, outcome);
     failed::checked_back(page, outcome);
 }

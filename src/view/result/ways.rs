@@ -21,7 +21,7 @@ pub fn ways_out(ways: &WaysOut, standing: &[Standing], name: &str, screen: &Scre
     }
     let keep = match ways.verb {
         Verb::Instantiate => "keep what is there; terminate removes it",
-        Verb::Update | Verb::Undo => "keep it so, then update with a corrected package",
+        Verb::Update | Verb::Undo | Verb::ChangePackage => "keep it so, then update with a corrected package",
         Verb::Heal | Verb::Scale | Verb::Terminate => "keep it so",
     };
     rows.push((command_line(screen, "op fail", &[name]), keep.to_owned()));

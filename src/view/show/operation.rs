@@ -89,6 +89,10 @@ fn detail(item: &Item) -> String {
     if keys > 0 {
         parts.push(count(keys, "key"));
     }
+    let fields = item.reasons.iter().filter(|reason| matches!(reason, Reason::Field { .. })).count();
+    if fields > 0 {
+        parts.push(count(fields, "field"));
+    }
     if parts.is_empty() {
         parts.push(
             match &item.step {

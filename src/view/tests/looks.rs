@@ -187,6 +187,7 @@ fn revision(number: u64, package: PackageId, verb: Verb, operation_id: &str, tim
         became: BTreeMap::new(),
         replicas: None,
         marker: None,
+        applied: None,
         pending: Vec::new(),
     };
     Revision {

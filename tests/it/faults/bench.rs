@@ -137,6 +137,10 @@ impl<'a> Bench<'a> {
                 let [_, name] = self.story.names();
                 let shown = self.ns.vnf(&["show", name]);
                 assert!(shown.code == Some(0), "{shown}\n--- after\n{killed}");
+                if self.story.way_back("", self.packages).is_empty() {
+                    // Nothing else follows that would tell the record.
+                    self.run(&self.story.operation(self.packages), None).succeeds();
+                }
                 Went::Ended
             }
             Some(_) => self.go_on(way, killed, clean),

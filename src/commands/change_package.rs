@@ -1,0 +1,154 @@
+//! `change-package`: all of a new package takes the place of the one in force.
+
+use super::env::{Env, new_id};
+use super::operate::{Operating, Terms};
+use super::request::{ChangePackageRequest, PackageFlags, open_package, package_id, package_notes, require_vnfd_id};
+use super::selection::{Selection, Wanted};
+use super::update::require_current;
+use crate::cli::args::{Change, Global, Move};
+use crate::cli::error::{CliError, Exit};
+use crate::engine::operation::Proposal;
+use crate::engine::session::Session;
+use crate::package::Package;
+use crate::plan::derive::change_package::{files, kept, scope};
+use crate::plan::sheet::{Sheet, down, untouched};
+use crate::plan::{Contents, Inputs, Vdus, drift, items, journal};
+use crate::record::{Instance, Revision, Verb};
+use serde_json::json;
+use std::collections::BTreeSet;
+
+/// Change a VNF to all of a new package: create, change and delete objects, and restart what that takes
+///
+/// What `update` leaves out: any field of any kind, objects that come and objects that go. Replicas and scaling levels
+/// stay as they are; what the new package has no more is deleted once the rest is ready, except volumes' claims. The
+/// plan is shown first.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  kubectl vnf change-package sample-vnf --package sample-2.csar\n  kubectl vnf change-package sample-vnf --package sample-2.csar -f change.json --dry-run=server\n  kubectl vnf change-package sample-vnf --package sample-2.csar --rollback-on-failure"
+)]
+pub struct ChangePackageArgs {
+    /// The instance: id, name, or the beginning of its id
+    pub name: String,
+    /// The new package: a CSAR file, or a directory with the same tree
+    #[arg(long, value_name = "PATH")]
+    pub package: String,
+    /// Request file (vnfdId, additionalParams.lcm-kubernetes-def-files), JSON or YAML, `-` for stdin
+    #[arg(short = 'f', long, value_name = "FILE")]
+    pub request: Option<String>,
+    /// How it moves.
+    #[command(flatten)]
+    pub way: Move,
+    /// Which packages are taken.
+    #[command(flatten)]
+    pub trust: PackageFlags,
+    /// Flags of every changing verb.
+    #[command(flatten)]
+    pub change: Change,
+}
+
+pub(crate) async fn run(global: &Global, args: ChangePackageArgs) -> Result<Exit, CliError> {
+    let (request, mut notes) = match &args.request {
+        Some(path) => ChangePackageRequest::read(path)?,
+        None => (ChangePackageRequest::default(), Vec::new()),
+    };
+    let package = open_package(&args.package, &args.trust)?;
+    require_vnfd_id(request.vnfd_id.as_deref(), args.request.as_deref(), &package)?;
+    notes.extend(package_notes(&package));
+    let env = Env::connect(global).await?;
+    let mut session = Session::open(&env.cluster, &env.store, &args.name).await?;
+    session.require_free()?;
+    let current = require_current(session.instance())?.clone();
+    let mut contents = Contents::default();
+    session.load(&[&current], &mut contents).await?;
+    let params = &request.additional_params;
+    let chosen = match (&params.def_files, contents.package(&current.package.digest)) {
+        (Some(files), _) => files.clone(),
+        (None, Some(old)) => files(&current, old, &package)?,
+        (None, None) => package.kubernetes_files(),
+    };
+    let wanted = Wanted {
+        flavour: Some(&current.flavour_id),
+        level: current.instantiation_level_id.as_deref().filter(|level| has_level(&package, &current, level)),
+        namespace: Some(&current.namespace),
+        files: Some(chosen),
+    };
+    let selection = Selection::resolve(&env, wanted, &package).await.map_err(|error| {
+        error.hint(format!("{} runs in flavour {}, which a change of the package keeps", args.name, current.flavour_id))
+    })?;
+    notes.extend(left_out(&package, &selection));
+    notes.extend(params.vdu_params.as_ref().map(|vdus| {
+        let named: Vec<&str> = vdus.iter().map(|vdu| vdu.vdu_id.as_str()).collect();
+        format!("vdu_params ({}) is not needed: every VDU that differs is changed, and no other", named.join(", "))
+    }));
+    let id = package_id(&package);
+    let digests_checked = package.digests_checked;
+    contents.add(package);
+    let operation_id = new_id();
+    let number = |instance: &Instance| instance.kubectl_vnf.last_revision + 1;
+    let (first, _) = selection.derive(&env, number(session.instance()), &operation_id)?;
+    let observer = session.observe(&[&current, &first]).await?;
+    let propose = |session: &Session| -> Result<Proposal, CliError> {
+        let instance = session.instance();
+        let current = require_current(instance)?;
+        let live = observer.live();
+        let (target, _) = selection.derive(&env, number(instance), &operation_id)?;
+        let target = Revision { verb: Verb::ChangePackage, ..target };
+        let (target, scope) = scope(current, target, &contents, &live)?;
+        let drift = drift::overwritten(current, &target, &scope, &contents, &live)?;
+        let journal = journal(current, Some(target.clone()), scope, &live);
+        let items = items(&Inputs { journal: &journal, contents: &contents, live: &live, instance_id: &instance.id })?;
+        let mut notes = notes.clone();
+        notes.extend(kept(&target).map(|object| {
+            format!("{object} is not in the new package and stays, for its data: terminate --delete-pvc takes it along")
+        }));
+        let sheet = Sheet {
+            package_before: Some(current.package.clone()),
+            package_after: Some(target.package.clone()),
+            digests_checked: Some(digests_checked),
+            drift,
+            untouched: untouched(&target, &items, &Vdus::of(&target, &contents)),
+            down: down(&items, &live),
+            notes,
+            ..Sheet::new(Verb::ChangePackage, instance, env.cluster.context(), &current.namespace, items)
+        };
+        Ok(Proposal {
+            operation_id: operation_id.clone(),
+            verb: Verb::ChangePackage,
+            params: json!({
+                "vnfdId": target.package.vnfd_id,
+                "additionalParams": {"lcm-kubernetes-def-files": target.files},
+            }),
+            incoming: Some(target.package.digest.clone()),
+            journal,
+            sheet,
+        })
+    };
+    let proposal = propose(&session)?;
+    if proposal.journal.scope.is_empty() && id.digest == current.package.digest {
+        env.ui.out(&format!("vnfinstance/{} unchanged: runs all of this package\n", proposal.sheet.name));
+        return Ok(Exit::Done);
+    }
+    let operating =
+        Operating { env: &env, session: &mut session, contents: &contents, observer: &observer, change: &args.change };
+    let terms = Terms::of(&args.way);
+    let again = async |session: &Session| propose(session);
+    let (exit, _) = operating.run(terms, proposal, again).await?;
+    Ok(exit)
+}
+
+/// Whether the new package's flavour has the instantiation level in force; else its own default is taken for what is
+/// new in it.
+fn has_level(package: &Package, current: &Revision, level: &str) -> bool {
+    let flavour = package.vnfd.flavour(Some(&current.flavour_id));
+    flavour.is_ok_and(|flavour| flavour.levels.iter().any(|known| known.id == level))
+}
+
+/// Kubernetes files of the package that are not among the chosen ones: another choice of the same objects, or new.
+fn left_out(package: &Package, selection: &Selection) -> Option<String> {
+    let chosen: BTreeSet<&String> = selection.files.iter().collect();
+    let all = package.kubernetes_files();
+    let left: Vec<&str> = all.iter().filter(|file| !chosen.contains(file)).map(String::as_str).collect();
+    (!left.is_empty()).then(|| {
+        format!("not taken of the package: {} (lcm-kubernetes-def-files in a request names what is)", left.join(", "))
+    })
+}

@@ -1,0 +1,116 @@
+//! Which objects of a package make up a VNF, resolved against package and cluster: flavour, level, files, and whether
+//! their kinds live in a namespace. What is made of them is the work of `plan::derive`.
+
+use super::env::Env;
+use super::request::package_id;
+use crate::cli::error::CliError;
+use crate::cluster::ClusterError;
+use crate::object::{Manifest, ObjectRef, text};
+use crate::package::Package;
+use crate::package::vnfd::{Flavour, Level};
+use crate::plan::derive;
+use crate::record::{PackageId, Revision, Scope};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the user may say of it; what is not said is the package's choice.
+#[derive(Default)]
+pub struct Wanted<'a> {
+    /// Deployment flavour.
+    pub flavour: Option<&'a str>,
+    /// Instantiation level.
+    pub level: Option<&'a str>,
+    /// Namespace of the objects.
+    pub namespace: Option<&'a str>,
+    /// Kubernetes files of the package.
+    pub files: Option<Vec<String>>,
+}
+
+/// The objects of a package that are to be in the cluster.
+pub struct Selection {
+    package: PackageId,
+    flavour: Flavour,
+    level: Option<String>,
+    namespace: Option<String>,
+    /// The Kubernetes files, in order.
+    pub files: Vec<String>,
+    manifests: Vec<Manifest>,
+    namespaced: BTreeMap<(String, String), bool>,
+}
+
+impl Selection {
+    /// Resolves what is wanted.
+    ///
+    /// # Errors
+    /// The package has no such flavour, level or file, or the cluster does not serve a kind; all of those at once.
+    pub async fn resolve(env: &Env, wanted: Wanted<'_>, package: &Package) -> Result<Self, CliError> {
+        let flavour = package.vnfd.flavour(wanted.flavour).map_err(CliError::new)?.clone();
+        let level = flavour.level(wanted.level).map_err(CliError::new)?.map(|level| level.id.clone());
+        let files = wanted.files.unwrap_or_else(|| package.kubernetes_files());
+        let manifests = package.manifests(&files)?;
+        let namespaced = scopes(env, &manifests).await?;
+        let namespace = wanted.namespace.map(ToOwned::to_owned);
+        Ok(Self { package: package_id(package), flavour, level, namespace, files, manifests, namespaced })
+    }
+
+    /// The level in force; `None`: the flavour has none.
+    fn level(&self) -> Option<&Level> {
+        let id = self.level.as_ref()?;
+        self.flavour.levels.iter().find(|level| level.id == *id)
+    }
+
+    /// The revision that has these objects as a first one, and the scope that creates them all.
+    ///
+    /// # Errors
+    /// The manifests name several namespaces and none was asked for, or there are none.
+    pub fn derive(&self, env: &Env, number: u64, operation_id: &str) -> Result<(Revision, Scope), CliError> {
+        let request = derive::instantiate::Request {
+            package: self.package.clone(),
+            flavour: &self.flavour,
+            level: self.level(),
+            target_namespace: self.namespace.as_deref(),
+            record_namespace: env.store.namespace(),
+            files: self.files.clone(),
+            manifests: &self.manifests,
+            number,
+            operation_id,
+            time: env.cluster.now(),
+        };
+        let namespaced = |reference: &ObjectRef| {
+            self.namespaced.get(&(reference.api_version.clone(), reference.kind.clone())).copied().unwrap_or(true)
+        };
+        derive::instantiate::instantiate(&request, namespaced).map_err(CliError::new)
+    }
+}
+
+/// Whether objects of the manifests' kinds live in a namespace, by apiVersion and kind.
+async fn scopes(env: &Env, manifests: &[Manifest]) -> Result<BTreeMap<(String, String), bool>, CliError> {
+    let mut namespaced = BTreeMap::new();
+    let mut unserved = Vec::new();
+    let definitions = |kind: &str| {
+        let of = move |crd: &&Manifest| {
+            crd.reference.kind == "CustomResourceDefinition" && text(&crd.object, "/spec/names/kind") == Some(kind)
+        };
+        manifests.iter().find(of).map(|crd| &crd.object)
+    };
+    let mut asked = BTreeSet::new();
+    for manifest in manifests {
+        let reference = &manifest.reference;
+        let key = (reference.api_version.clone(), reference.kind.clone());
+        if !asked.insert(key.clone()) {
+            continue;
+        }
+        match env.cluster.resource(&reference.api_version, &reference.kind).await {
+            Ok(resource) => drop(namespaced.insert(key, resource.namespaced)),
+            Err(error @ ClusterError::NotServed { .. }) => match definitions(&reference.kind) {
+                // A kind that the package itself defines; its definition says whether it lives in a namespace.
+                Some(definition) => drop(namespaced.insert(key, text(definition, "/spec/scope") != Some("Cluster"))),
+                None => unserved.push(format!("{}:{}: {reference}: {error}", manifest.source.file, manifest.line)),
+            },
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if unserved.is_empty() {
+        return Ok(namespaced);
+    }
+    Err(CliError::new(unserved.join("\n")).hint("Nothing was written"))
+}
