@@ -25,6 +25,10 @@ pub const MAX_DEPTH: usize = 64;
 const STACK: usize = 16 * 1024 * 1024;
 /// Largest number of scalars, sequences and mappings in one text, aliases expanded.
 pub const MAX_NODES: usize = 250_000;
+/// Most of these that aliases may add: begins and ends of sequences and mappings, and scalars. The containers of a large
+/// Pod with their settings repeated by anchors make some hundreds; aliases of aliases are stopped here, before they
+/// cost time.
+pub const MAX_ALIASED: usize = 20_000;
 
 /// One document of a YAML text.
 #[derive(Clone, Debug, PartialEq)]
@@ -103,6 +107,16 @@ impl Node {
     /// The items of a sequence; empty for anything else.
     pub fn items(&self) -> &[Node] {
         if let Content::Sequence(items) = &self.content { items } else { &[] }
+    }
+
+    /// How many values it is: itself, and all in it. Keys do not count.
+    pub fn count(&self) -> usize {
+        let inside: usize = match &self.content {
+            Content::Scalar(..) => 0,
+            Content::Sequence(items) => items.iter().map(Self::count).sum(),
+            Content::Mapping(entries) => entries.iter().map(|entry| entry.value.count()).sum(),
+        };
+        inside + 1
     }
 
     /// Whether it is null.
@@ -201,8 +215,11 @@ fn parse(text: &str) -> Result<Vec<Node>, YamlError> {
             max_depth: MAX_DEPTH,
             max_nodes: MAX_NODES,
             flow_nesting_limit: MAX_DEPTH,
+            // Fifty containers may well share one list of variables; what aliases cost is bounded below.
+            enforce_alias_anchor_ratio: false,
         },
         duplicate_keys: serde_saphyr::DuplicateKeyPolicy::Error,
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: MAX_ALIASED },
         legacy_octal_numbers: true,
         with_snippet: false,
     };
@@ -411,8 +428,11 @@ fn convert_error(error: &Error) -> YamlError {
     let message = match error {
         Error::DuplicateMappingKey { key, .. } => duplicate_key(key.as_deref()),
         Error::Budget { .. } => format!(
-            "larger than what is read (at most {MAX_DEPTH} levels, {MAX_DOCUMENTS} documents, {MAX_NODES} values, few aliases)"
+            "larger than what is read (at most {MAX_DEPTH} levels, {MAX_DOCUMENTS} documents, {MAX_NODES} values)"
         ),
+        Error::AliasReplayLimitExceeded { .. } | Error::AliasReplayStackDepthExceeded { .. } => {
+            format!("its aliases stand for more than {MAX_ALIASED} values, the most that is read")
+        }
         // The scanner's texts are constants that describe the grammar.
         Error::ExternalMessage { msg, .. } => msg.clone(),
         Error::Eof { .. } => "the file ends too early".into(),

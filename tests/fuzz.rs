@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use kubectl_vnf::commands::request::{InstantiateRequest, UpdateRequest};
-use kubectl_vnf::package::{Authorities, OpenOptions, Package, examine};
+use kubectl_vnf::package::{Authorities, OpenOptions, Package, Problem, examine};
 use kubectl_vnf::yaml;
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
+use zip::CompressionMethod;
 use zip::write::SimpleFileOptions;
 
 /// No single input may take longer, on however busy a machine.
@@ -219,10 +220,33 @@ fn signer() -> &'static (Vec<u8>, Vec<u8>) {
     })
 }
 
+/// A flavour with everything that one may have, and little of it: a target that changes another file need not read more.
+const FLAVOUR: &str = "\
+tosca_definitions_version: tosca_simple_yaml_1_2
+imports: [ sample_types.yaml ]
+topology_template:
+  substitution_mappings: { node_type: company.provider.VNF, properties: { flavour_id: simple } }
+  node_templates:
+    VNF: { type: company.provider.VNF, properties: { flavour_description: Small } }
+    VDU3:
+      type: tosca.nodes.nfv.Vdu.Compute
+      properties: { name: env-test, vdu_profile: { min_number_of_instances: 1, max_number_of_instances: 3 } }
+  policies:
+  - s: { type: tosca.policies.nfv.ScalingAspects, properties: { aspects: { up: { name: up, max_scale_level: 2, step_deltas: [ d ] } } } }
+  - d: { type: tosca.policies.nfv.VduScalingAspectDeltas, properties: { aspect: up, deltas: { d: { number_of_instances: 1 } } }, targets: [ VDU3 ] }
+  - i: { type: tosca.policies.nfv.VduInitialDelta, properties: { initial_delta: { number_of_instances: 1 } }, targets: [ VDU3 ] }
+  - l: { type: tosca.policies.nfv.InstantiationLevels, properties: { levels: { small: { scale_info: { up: { scale_level: 0 } } } } } }
+  - v: { type: tosca.policies.nfv.VduInstantiationLevels, properties: { levels: { small: { number_of_instances: 1 } } }, targets: [ VDU3 ] }
+";
+const FLAVOUR_FILE: &str = "Definitions/sample_df_simple.yaml";
+
 /// A small signed package as files: enough to come to every check.
 fn files() -> Vec<(String, Vec<u8>)> {
     let root = sample();
-    let read = |path: &str| fs::read(root.join(path)).unwrap();
+    let read = |path: &str| match path {
+        FLAVOUR_FILE => FLAVOUR.as_bytes().to_vec(),
+        path => fs::read(root.join(path)).unwrap(),
+    };
     let mut meta = String::from_utf8(read("TOSCA-Metadata/TOSCA.meta")).unwrap();
     meta = meta.split("\n\n").take(3).collect::<Vec<_>>().join("\n\n");
     meta = meta
@@ -235,7 +259,7 @@ fn files() -> Vec<(String, Vec<u8>)> {
     ];
     for path in [
         "Definitions/sample_vnfd.yaml",
-        "Definitions/sample_df_simple.yaml",
+        FLAVOUR_FILE,
         "Definitions/sample_types.yaml",
         "Files/kubernetes/pod_env.yaml",
         "Files/kubernetes/pod_env_2.yaml",
@@ -245,52 +269,69 @@ fn files() -> Vec<(String, Vec<u8>)> {
     files
 }
 
-fn zip_of(files: &[(String, Vec<u8>)]) -> Vec<u8> {
+fn zip_of(files: &[(String, Vec<u8>)], method: CompressionMethod) -> Vec<u8> {
     let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (path, bytes) in files {
-        writer.start_file(path.as_str(), SimpleFileOptions::default()).unwrap();
+        writer.start_file(path.as_str(), SimpleFileOptions::default().compression_method(method)).unwrap();
         writer.write_all(bytes).unwrap();
     }
     writer.finish().unwrap().into_inner()
 }
 
-/// Opens and examines a package; what is said.
+/// A folder for the inputs, in memory where there is such a place.
+fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
+/// Examines a package, and opens and keeps it if that can be; what is said.
 fn judge(file: &Path) -> String {
+    // A file that was changed does not match its digest, and that is not all there is to say.
+    let options = OpenOptions { allow_hash_mismatch: true, ..OpenOptions::default() };
     let mut said = String::new();
-    for problem in &examine(file, &OpenOptions::default()).problems {
+    let examination = examine(file, &options);
+    for problem in &examination.problems {
         let _ = writeln!(said, "{} {problem}", problem.rule);
     }
-    if let Ok(package) = Package::open(file, &OpenOptions::default()) {
-        let back = Package::from_store(&package.store_bytes(), package.digest);
-        let _ = writeln!(said, "{} {:?}", package.signature, back.err());
+    let hopeless =
+        |problem: &&Problem| problem.is_error() && !problem.bearable && !problem.rule.starts_with(['K', 'U', 'R']);
+    match examination.problems.iter().find(hopeless) {
+        Some(_) => assert!(!examination.is_valid()),
+        None => {
+            let package = Package::open(file, &options).unwrap();
+            let back = Package::from_store(&package.store_bytes(), package.digest);
+            let _ = writeln!(said, "{} {:?}", package.signature, back.err());
+        }
     }
     said
 }
 
-/// A target that puts its input into one file of the package.
-fn fuzz_file(name: &str, path: &str) {
-    let scratch = tempfile::tempdir().unwrap();
+/// A target that puts its input into one file of the package; it begins with what is there, and with `others`.
+fn fuzz_file(name: &str, path: &str, others: Vec<Vec<u8>>) {
+    let scratch = scratch();
     let csar = scratch.path().join("x.csar");
     let mut files = files();
     let at = files.iter().position(|(known, _)| known == path).unwrap();
-    fuzz(name, vec![files[at].1.clone()], |input| {
+    let seeds = std::iter::once(files[at].1.clone()).chain(others).collect();
+    fuzz(name, seeds, |input| {
         files[at].1 = input.to_vec();
-        fs::write(&csar, zip_of(&files)).unwrap();
+        fs::write(&csar, zip_of(&files, CompressionMethod::Stored)).unwrap();
         judge(&csar)
     });
 }
 
 #[test]
 fn archives() {
-    let scratch = tempfile::tempdir().unwrap();
+    let scratch = scratch();
     let csar = scratch.path().join("x.csar");
-    let package = zip_of(&files());
-    let envelope = zip_of(&[
+    let package = zip_of(&files(), CompressionMethod::Deflated);
+    let parts = [
         ("x.csar".into(), package.clone()),
         ("x.cms".into(), signer().1.clone()),
         ("x.cert".into(), signer().0.clone()),
-    ]);
-    fuzz("archive", vec![package, envelope, zip_of(&files()[..2])], |input| {
+    ];
+    let envelope = zip_of(&parts, CompressionMethod::Deflated);
+    let few = zip_of(&files()[..2], CompressionMethod::Stored);
+    fuzz("archive", vec![package, envelope, few], |input| {
         fs::write(&csar, input).unwrap();
         judge(&csar)
     });
@@ -298,23 +339,25 @@ fn archives() {
 
 #[test]
 fn tosca_meta() {
-    fuzz_file("TOSCA.meta", "TOSCA-Metadata/TOSCA.meta");
+    fuzz_file("TOSCA.meta", "TOSCA-Metadata/TOSCA.meta", Vec::new());
 }
 
 #[test]
 fn manifests_and_signatures() {
-    fuzz_file("manifest", "sample_vnfd.mf");
+    fuzz_file("manifest", "sample_vnfd.mf", Vec::new());
 }
 
 #[test]
 fn descriptors() {
-    fuzz_file("VNFD", "Definitions/sample_vnfd.yaml");
-    fuzz_file("flavour", "Definitions/sample_df_simple.yaml");
+    fuzz_file("VNFD", "Definitions/sample_vnfd.yaml", Vec::new());
+    fuzz_file("flavour", FLAVOUR_FILE, vec![fs::read(sample().join(FLAVOUR_FILE)).unwrap()]);
 }
 
 #[test]
 fn kubernetes_files() {
-    fuzz_file("Kubernetes file", "Files/kubernetes/pod_env.yaml");
+    let others = ["pod_volume", "deployment", "configmap_1", "secret_1"];
+    let others = others.map(|name| fs::read(sample().join(format!("Files/kubernetes/{name}.yaml"))).unwrap());
+    fuzz_file("Kubernetes file", "Files/kubernetes/pod_env.yaml", others.to_vec());
 }
 
 #[test]
@@ -340,7 +383,7 @@ fn yaml_texts() {
 
 #[test]
 fn request_files() {
-    let scratch = tempfile::tempdir().unwrap();
+    let scratch = scratch();
     let file = scratch.path().join("request");
     let seeds = ["instance_kubernetes.json", "sample_param_file.json"]
         .map(|name| fs::read(sample().parent().unwrap().join(name)).unwrap());
@@ -364,24 +407,32 @@ fn hostile_files_in_little_memory() {
         ("a line of 100 MB in the manifest", with_file(&path("mf"), "sample_vnfd.mf", &line), "[C1]"),
         ("a line of 100 MB in the VNFD", with_file(&path("vnfd"), "Definitions/sample_vnfd.yaml", &line), "[V1]"),
         ("a line of 100 MB in an object", with_file(&path("pod"), "Files/kubernetes/pod_env.yaml", &line), "[C1]"),
-        ("aliases in the VNFD", with_file(&path("alias"), "Definitions/sample_vnfd.yaml", laughs.as_bytes()), "[V1]"),
+        (
+            "aliases in the VNFD",
+            with_file(&path("alias"), "Definitions/sample_vnfd.yaml", laughs.as_bytes()),
+            "its aliases stand for more than 20000 values",
+        ),
     ];
     validated(packages);
 }
 
-/// What takes minutes where the parser is not optimised.
 #[test]
-#[ignore = "for cargo test --release --test fuzz -- --include-ignored"]
 fn more_hostile_files_in_little_memory() {
     let scratch = tempfile::tempdir().unwrap();
     let path = |name: &str| scratch.path().join(name);
     let line = vec![b'a'; 100 * 1024 * 1024];
     let (laughs, deep) = (laughs(), "[".repeat(1_000_000));
+    let object = format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{ name: x }}\n{laughs}");
     let packages: Vec<(&str, PathBuf, &str)> = vec![
         (
             "aliases in an object",
-            with_file(&path("alias2"), "Files/kubernetes/pod_env.yaml", laughs.as_bytes()),
-            "[K1]",
+            with_file(&path("alias2"), "Files/kubernetes/pod_env.yaml", object.as_bytes()),
+            "error[K1]",
+        ),
+        (
+            "aliases in what may be an object",
+            with_file(&path("alias3"), "Files/kubernetes/pod_env.yaml", laughs.as_bytes()),
+            "warning[K1]",
         ),
         ("nesting in the VNFD", with_file(&path("deep"), "Definitions/sample_vnfd.yaml", deep.as_bytes()), "[V1]"),
         ("nesting in an object", with_file(&path("deep2"), "Files/kubernetes/pod_env.yaml", deep.as_bytes()), "[K1]"),
@@ -428,7 +479,7 @@ fn limited(arguments: &[&str]) -> String {
         .unwrap();
     let told = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     assert_eq!(output.status.code(), Some(1), "{arguments:?}: {told}");
-    assert!(began.elapsed() < 10 * LONGEST, "{arguments:?}: {:?}", began.elapsed());
+    assert!(began.elapsed() < LONGEST, "{arguments:?}: {:?}", began.elapsed());
     told.chars().take(2000).collect()
 }
 
@@ -447,7 +498,7 @@ fn bomb(path: &Path) -> PathBuf {
     let zeros = vec![0; 100 * 1024 * 1024];
     let mut files = files();
     files.extend([("Scripts/x".to_owned(), zeros.clone()), ("Files/x.yaml".to_owned(), zeros)]);
-    fs::write(path, zip_of(&files)).unwrap();
+    fs::write(path, zip_of(&files, CompressionMethod::Deflated)).unwrap();
     path.to_path_buf()
 }
 

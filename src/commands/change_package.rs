@@ -3,7 +3,7 @@
 use super::env::{Env, new_id};
 use super::operate::{Operating, Terms};
 use super::request::{ChangePackageRequest, PackageFlags, open_package, package_id, package_notes, require_vnfd_id};
-use super::selection::{Selection, Wanted};
+use super::selection::{Choice, Selection, Wanted};
 use super::update::require_current;
 use crate::cli::args::{Change, Global, Move};
 use crate::cli::error::{CliError, Exit};
@@ -52,7 +52,7 @@ pub(crate) async fn run(global: &Global, args: ChangePackageArgs) -> Result<Exit
         None => (ChangePackageRequest::default(), Vec::new()),
     };
     let package = open_package(&args.package, &args.trust)?;
-    require_vnfd_id(request.vnfd_id.as_deref(), args.request.as_deref(), &package)?;
+    require_vnfd_id(request.vnfd_id.as_deref(), &request.source, &package)?;
     notes.extend(package_notes(&package));
     let env = Env::connect(global).await?;
     let mut session = Session::open(&env.cluster, &env.store, &args.name).await?;
@@ -60,15 +60,18 @@ pub(crate) async fn run(global: &Global, args: ChangePackageArgs) -> Result<Exit
     let current = require_current(session.instance())?.clone();
     let mut contents = Contents::default();
     session.load(&[&current], &mut contents).await?;
-    let params = &request.additional_params;
-    let chosen = match (&params.def_files, contents.package(&current.package.digest)) {
-        (Some(files), _) => files.clone(),
+    let chosen = match (request.def_files(), contents.package(&current.package.digest)) {
+        (Some(files), _) => files.to_vec(),
         (None, Some(old)) => files(&current, old, &package)?,
         (None, None) => package.kubernetes_files(),
     };
     let wanted = Wanted {
-        flavour: Some(&current.flavour_id),
-        level: current.instantiation_level_id.as_deref().filter(|level| has_level(&package, &current, level)),
+        flavour: Some(Choice::in_force(&current.flavour_id)),
+        level: current
+            .instantiation_level_id
+            .as_deref()
+            .filter(|level| has_level(&package, &current, level))
+            .map(Choice::in_force),
         namespace: Some(&current.namespace),
         files: Some(chosen),
     };
@@ -76,10 +79,6 @@ pub(crate) async fn run(global: &Global, args: ChangePackageArgs) -> Result<Exit
         error.hint(format!("{} runs in flavour {}, which a change of the package keeps", args.name, current.flavour_id))
     })?;
     notes.extend(left_out(&package, &selection));
-    notes.extend(params.vdu_params.as_ref().map(|vdus| {
-        let named: Vec<&str> = vdus.iter().map(|vdu| vdu.vdu_id.as_str()).collect();
-        format!("vdu_params ({}) is not needed: every VDU that differs is changed, and no other", named.join(", "))
-    }));
     let id = package_id(&package);
     let digests_checked = package.digests_checked;
     contents.add(package);

@@ -4,7 +4,7 @@ use super::create::check_name;
 use super::env::{Env, new_id};
 use super::operate::{Operating, Terms};
 use super::request::{InstantiateRequest, PackageFlags, open_package, package_id, package_notes};
-use super::selection::{Selection, Wanted};
+use super::selection::{Choice, Selection, Wanted};
 use crate::cli::args::{Change, Global};
 use crate::cli::error::{CliError, Exit};
 use crate::cluster::store::Stored;
@@ -75,10 +75,10 @@ pub(crate) async fn run(global: &Global, args: InstantiateArgs) -> Result<Exit, 
     };
     notes.extend(package_notes(&package));
     let wanted = Wanted {
-        flavour: args.flavour.as_deref().or(request.flavour_id.as_deref()),
-        level: args.level.as_deref().or(request.instantiation_level_id.as_deref()),
-        namespace: args.target_namespace.as_deref().or(request.additional_params.namespace.as_deref()),
-        files: request.additional_params.def_files.clone(),
+        flavour: Choice::of(args.flavour.as_deref(), request.flavour_id.as_deref(), &request.source),
+        level: Choice::of(args.level.as_deref(), request.instantiation_level_id.as_deref(), &request.source),
+        namespace: args.target_namespace.as_deref().or(request.namespace()),
+        files: request.def_files().map(<[String]>::to_vec),
     };
     let selection = Selection::resolve(&env, wanted, &package).await?;
     let is_new = existing.is_none();

@@ -15,7 +15,9 @@ use crate::object::{Manifest, ObjectRef};
 use crate::package::vnfd::Flavour;
 use crate::package::{Package, Signature};
 use crate::plan::live_images;
-use crate::view::inspect::{self, FlavourSheet, PackageSheet, ScriptLine, SignatureLine, VduLine};
+use crate::view::inspect::{
+    self, AspectLine, ConfigLine, DigestCount, FlavourSheet, PackageSheet, ScriptLine, SignatureLine, VduLine,
+};
 use crate::yaml;
 
 /// Show what a package holds and what it would put on a cluster
@@ -86,14 +88,14 @@ fn sheet(package: &Package, manifests: &[Manifest]) -> PackageSheet {
     let config = manifests.iter().map(|manifest| &manifest.reference).filter(|reference| is_config(reference));
     PackageSheet {
         id: package_id(package),
-        digests: (package.digests_checked, package.digests_listed),
+        digests: DigestCount { matching: package.digests_checked, listed: package.digests_listed },
         signature: SignatureLine {
             text: package.signature.to_string(),
             verified: matches!(&package.signature, Signature::Good(signer) if signer.authority.is_some()),
         },
         flavours: flavours.iter().map(|flavour| flavour_sheet(flavour, manifests)).collect(),
         objects: manifests.iter().map(|manifest| manifest.reference.clone()).collect(),
-        config: config.map(|reference| (reference.clone(), users(reference))).collect(),
+        config: config.map(|reference| ConfigLine { object: reference.clone(), used_by: users(reference) }).collect(),
         scripts: package
             .scripts
             .iter()
@@ -116,11 +118,12 @@ fn flavour_sheet(flavour: &Flavour, manifests: &[Manifest]) -> FlavourSheet {
             id: vdu.id.clone(),
             workload: workload.map(|manifest| manifest.reference.clone()),
             images: workload.map(|manifest| live_images(&manifest.object)).unwrap_or_default().into_values().collect(),
-            instances: levels.iter().map(|level| vdu.instances.get(level).copied()).collect(),
-            bounds: (vdu.min, vdu.max),
+            instances: vdu.instances.clone(),
+            min: vdu.min,
+            max: vdu.max,
             aspect: vdu.aspect.as_ref().and_then(|aspect| {
-                let steps = flavour.aspect(&aspect.id)?.max_scale_level;
-                Some((aspect.id.clone(), steps))
+                let max_scale_level = flavour.aspect(&aspect.id)?.max_scale_level;
+                Some(AspectLine { id: aspect.id.clone(), max_scale_level })
             }),
         }
     });

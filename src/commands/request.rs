@@ -1,12 +1,17 @@
 //! Request files (as Tacker's: JSON or YAML, `-` for stdin) and packages named on the command line.
 
+mod fields;
+
 use super::env::Env;
 use crate::cli::error::CliError;
 use crate::package::{Authorities, OpenOptions, Package, Signature};
 use crate::record::PackageId;
 use crate::yaml;
+use fields::{Field, Kind};
 use serde::Deserialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -15,30 +20,125 @@ const LIMIT: u64 = 1024 * 1024;
 /// How large a bundle of certificates may be, in bytes. That of a whole operating system has a quarter of it.
 const CA_LIMIT: u64 = 1024 * 1024;
 
-/// Reads a request into its type, telling problems by file and field.
-fn read<T: for<'de> Deserialize<'de>>(path: &str, known: &[&str]) -> Result<(T, Vec<String>), CliError> {
+/// A request file, and where in it each field stands.
+#[derive(Clone, Debug)]
+pub struct Source {
+    path: String,
+    lines: BTreeMap<String, usize>,
+}
+
+impl Default for Source {
+    fn default() -> Self {
+        Self { path: "the request".into(), lines: BTreeMap::new() }
+    }
+}
+
+impl Source {
+    /// File, and line if the file has the field.
+    pub fn place(&self, field: &str) -> String {
+        self.lines.get(field).map_or_else(|| self.path.clone(), |line| format!("{}:{line}", self.path))
+    }
+
+    /// The error that a field's value leads to.
+    pub fn blame(&self, field: &str, error: impl fmt::Display) -> CliError {
+        CliError::new(format!("{}: field {field}: {error}", self.place(field)))
+    }
+}
+
+/// Reads a request into its type, telling problems by file, line and field; beside it, what there is to note.
+fn read<T: for<'de> Deserialize<'de>>(path: &str, fields: &[Field]) -> Result<(T, Source, Vec<String>), CliError> {
     let mut bytes = Vec::new();
     let outcome = if path == "-" {
-        std::io::stdin().lock().take(LIMIT).read_to_end(&mut bytes)
+        std::io::stdin().lock().take(LIMIT + 1).read_to_end(&mut bytes)
     } else {
-        std::fs::File::open(path).and_then(|file| file.take(LIMIT).read_to_end(&mut bytes))
+        std::fs::File::open(path).and_then(|file| file.take(LIMIT + 1).read_to_end(&mut bytes))
     };
     outcome.map_err(|error| CliError::new(format!("{path}: {error}")))?;
-    let value = yaml::value(&bytes)
+    if bytes.len() as u64 > LIMIT {
+        return Err(CliError::new(format!("{path}: a request of more than {} MiB is not read", LIMIT / (1024 * 1024))));
+    }
+    let root = yaml::node(&bytes)
         .map_err(|error| CliError::new(format!("{path}:{}:{}: {}", error.line, error.column, error.message)))?;
-    let Some(fields) = value.as_object() else {
+    if !root.is_mapping() {
         return Err(CliError::new(format!("{path}: the request must be one JSON or YAML object")));
+    }
+    let checked = fields::check(&root, fields, path);
+    let known = || {
+        let used = fields.iter().filter(|field| !matches!(field.kind, Kind::Ignored(_)));
+        format!("Known fields: {}", used.map(|field| field.name).collect::<Vec<_>>().join(", "))
     };
-    let notes = fields.keys().filter(|key| !known.contains(&key.as_str())).map(|key| match key.as_str() {
-        "vimConnectionInfo" => "vimConnectionInfo is ignored, the kube context is used".to_owned(),
-        key => format!("{path}: {key} is not known here and ignored"),
-    });
-    let notes = notes.collect();
-    let request = serde_json::from_value(value.clone()).map_err(|error| {
-        CliError::new(format!("{path}: {error}")).hint(format!("Known fields: {}", known.join(", ")))
-    })?;
-    Ok((request, notes))
+    if !checked.errors.is_empty() {
+        return Err(CliError::new(checked.errors.join("\n")).hint(known()));
+    }
+    let request = serde_json::from_value(root.to_value())
+        .map_err(|error| CliError::new(format!("{path}: {error}")).hint(known()))?;
+    Ok((request, Source { path: path.into(), lines: checked.lines }, checked.notes))
 }
+
+const fn field(name: &'static str, kind: Kind) -> Field {
+    Field { name, kind }
+}
+
+/// Why the connections to a VIM that a request names are not used.
+const KUBE_CONTEXT: &str = "the kube context is used";
+/// Why networks that a request names are not used.
+const NETWORKS: &str = "networks are the cluster's";
+/// Why scripts that a request names are not run.
+const SCRIPTS: &str = "scripts of a package are never run";
+
+/// SOL003 `InstantiateVnfRequest` with Tacker's additions.
+const INSTANTIATE: &[Field] = &[
+    field("flavourId", Kind::Text),
+    field("instantiationLevelId", Kind::Text),
+    field(
+        "additionalParams",
+        Kind::Object(&[
+            field("lcm-kubernetes-def-files", Kind::Texts),
+            field("namespace", Kind::Text),
+            field("use_helm", Kind::Ignored("charts are not installed: put the rendered manifests into the package")),
+            field("lcm-operation-user-data", Kind::Ignored(SCRIPTS)),
+            field("lcm-operation-user-data-class", Kind::Ignored(SCRIPTS)),
+        ]),
+    ),
+    field("vimConnectionInfo", Kind::Ignored(KUBE_CONTEXT)),
+    field("extVirtualLinks", Kind::Ignored(NETWORKS)),
+    field("extManagedVirtualLinks", Kind::Ignored(NETWORKS)),
+    field("localizationLanguage", Kind::Ignored("nothing here depends on it")),
+    field("extensions", Kind::Ignored("update sets it")),
+    field("vnfConfigurableProperties", Kind::Ignored("update sets it")),
+];
+
+/// SOL003 `ChangeCurrentVnfPkgRequest` with Tacker's additions.
+const CHANGE_PACKAGE: &[Field] = &[
+    field("vnfdId", Kind::Given),
+    field(
+        "additionalParams",
+        Kind::Object(&[
+            field("upgrade_type", Kind::Text),
+            field("vdu_params", Kind::Ignored("every VDU that differs is changed, and no other")),
+            field("lcm-kubernetes-def-files", Kind::Texts),
+            field("lcm-operation-coordinate-new-vnf", Kind::Ignored(SCRIPTS)),
+            field("lcm-operation-coordinate-old-vnf", Kind::Ignored(SCRIPTS)),
+        ]),
+    ),
+    field("vimConnectionInfo", Kind::Ignored(KUBE_CONTEXT)),
+    field("extVirtualLinks", Kind::Ignored(NETWORKS)),
+    field("extManagedVirtualLinks", Kind::Ignored(NETWORKS)),
+    field("extensions", Kind::Ignored("update sets it")),
+    field("vnfConfigurableProperties", Kind::Ignored("update sets it")),
+];
+
+/// SOL003 `VnfInfoModificationRequest` with Tacker's additions.
+const UPDATE: &[Field] = &[
+    field("vnfdId", Kind::Given),
+    field("vnfInstanceName", Kind::Text),
+    field("vnfInstanceDescription", Kind::Text),
+    field("metadata", Kind::Free(&[field("configmap_secret_paths", Kind::Texts)])),
+    field("extensions", Kind::Free(&[])),
+    field("vnfConfigurableProperties", Kind::Free(&[])),
+    field("vimConnectionInfo", Kind::Ignored(KUBE_CONTEXT)),
+    field("vnfcInfoModifications", Kind::Ignored("no properties of single VNFCs are kept")),
+];
 
 /// SOL003 `InstantiateVnfRequest`, as far as it applies to a CNF.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -50,7 +150,10 @@ pub struct InstantiateRequest {
     pub instantiation_level_id: Option<String>,
     /// Tacker's additions.
     #[serde(default)]
-    pub additional_params: AdditionalParams,
+    pub additional_params: Option<AdditionalParams>,
+    /// Where it was read.
+    #[serde(skip)]
+    pub source: Source,
 }
 
 /// Tacker's `additionalParams` of an instantiation.
@@ -69,7 +172,18 @@ impl InstantiateRequest {
     /// # Errors
     /// It cannot be read, or is not such a request.
     pub fn read(path: &str) -> Result<(Self, Vec<String>), CliError> {
-        read(path, &["flavourId", "instantiationLevelId", "additionalParams"])
+        let (request, source, notes) = read(path, INSTANTIATE)?;
+        Ok((Self { source, ..request }, notes))
+    }
+
+    /// The Kubernetes files that it names.
+    pub fn def_files(&self) -> Option<&[String]> {
+        self.additional_params.as_ref()?.def_files.as_deref()
+    }
+
+    /// The namespace that it names.
+    pub fn namespace(&self) -> Option<&str> {
+        self.additional_params.as_ref()?.namespace.as_deref()
     }
 }
 
@@ -81,7 +195,10 @@ pub struct ChangePackageRequest {
     pub vnfd_id: Option<String>,
     /// Tacker's additions.
     #[serde(default)]
-    pub additional_params: ChangePackageParams,
+    pub additional_params: Option<ChangePackageParams>,
+    /// Where it was read.
+    #[serde(skip)]
+    pub source: Source,
 }
 
 /// Tacker's `additionalParams` of a change of the package.
@@ -89,18 +206,9 @@ pub struct ChangePackageRequest {
 pub struct ChangePackageParams {
     /// How Pods are replaced: `RollingUpdate` is all that Tacker knows, and what workloads do anyway.
     pub upgrade_type: Option<String>,
-    /// The VDUs that Tacker would change.
-    pub vdu_params: Option<Vec<VduParam>>,
     /// Kubernetes files of the new package, in order.
     #[serde(rename = "lcm-kubernetes-def-files")]
     pub def_files: Option<Vec<String>>,
-}
-
-/// One VDU of a request.
-#[derive(Clone, Debug, Deserialize)]
-pub struct VduParam {
-    /// Its id in the VNFD.
-    pub vdu_id: String,
 }
 
 impl ChangePackageRequest {
@@ -109,13 +217,17 @@ impl ChangePackageRequest {
     /// # Errors
     /// It cannot be read, is not such a request, or asks for an upgrade type that there is not.
     pub fn read(path: &str) -> Result<(Self, Vec<String>), CliError> {
-        let (request, notes): (Self, _) = read(path, &["vnfdId", "additionalParams"])?;
-        match request.additional_params.upgrade_type.as_deref() {
-            None | Some("RollingUpdate") => Ok((request, notes)),
-            Some(other) => Err(CliError::new(format!(
-                "{path}: additionalParams.upgrade_type is {other:?}, it can only be RollingUpdate"
-            ))),
+        let (request, source, notes): (Self, _, _) = read(path, CHANGE_PACKAGE)?;
+        let upgrade = request.additional_params.as_ref().and_then(|params| params.upgrade_type.as_deref());
+        match upgrade {
+            None | Some("RollingUpdate") => Ok((Self { source, ..request }, notes)),
+            Some(_) => Err(source.blame("additionalParams.upgrade_type", "it can only be RollingUpdate")),
         }
+    }
+
+    /// The Kubernetes files that it names.
+    pub fn def_files(&self) -> Option<&[String]> {
+        self.additional_params.as_ref()?.def_files.as_deref()
     }
 }
 
@@ -136,6 +248,9 @@ pub struct UpdateRequest {
     pub extensions: Option<Value>,
     /// Merged into the record's (RFC 7396).
     pub vnf_configurable_properties: Option<Value>,
+    /// Where it was read.
+    #[serde(skip)]
+    pub source: Source,
 }
 
 /// Tells a null from an absent field.
@@ -149,36 +264,14 @@ impl UpdateRequest {
     /// # Errors
     /// It cannot be read, or is not such a request.
     pub fn read(path: &str) -> Result<(Self, Vec<String>), CliError> {
-        read(
-            path,
-            &[
-                "vnfdId",
-                "vnfInstanceName",
-                "vnfInstanceDescription",
-                "metadata",
-                "extensions",
-                "vnfConfigurableProperties",
-            ],
-        )
+        let (request, source, notes) = read(path, UPDATE)?;
+        Ok((Self { source, ..request }, notes))
     }
 
     /// `metadata.configmap_secret_paths`: the config files that may change.
-    ///
-    /// # Errors
-    /// It is not a list of strings.
-    pub fn config_paths(&self) -> Result<Option<Vec<String>>, CliError> {
-        let Some(list) = self.metadata.as_ref().and_then(|metadata| metadata.get("configmap_secret_paths")) else {
-            return Ok(None);
-        };
-        if list.is_null() {
-            return Ok(None);
-        }
-        let paths: Option<Vec<String>> =
-            list.as_array().and_then(|list| list.iter().map(|path| path.as_str().map(ToOwned::to_owned)).collect());
-        match paths {
-            Some(paths) => Ok(Some(paths)),
-            None => Err(CliError::new("metadata.configmap_secret_paths must be a list of file paths in the package")),
-        }
+    pub fn config_paths(&self) -> Option<Vec<String>> {
+        let list = self.metadata.as_ref()?.get("configmap_secret_paths")?.as_array()?;
+        Some(list.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect())
     }
 }
 
@@ -256,19 +349,12 @@ pub fn package_id(package: &Package) -> PackageId {
 /// Refuses a request that names another VNFD than the package that it comes with.
 ///
 /// # Errors
-/// Both ids, and the line.
-pub fn require_vnfd_id(wanted: Option<&str>, path: Option<&str>, package: &Package) -> Result<(), CliError> {
+/// Both ids, and the place.
+pub fn require_vnfd_id(wanted: Option<&str>, source: &Source, package: &Package) -> Result<(), CliError> {
     let found = &package.vnfd.descriptor_id;
     let Some(wanted) = wanted.filter(|wanted| wanted != found) else { return Ok(()) };
-    let path = path.unwrap_or("request");
-    let line = line_of_field(path, "vnfdId").map(|line| format!(":{line}")).unwrap_or_default();
-    Err(CliError::new(format!("{path}{line}: vnfdId is {wanted}, the package's is {found}"))
+    Err(CliError::new(format!("{}: vnfdId is {wanted}, the package's is {found}", source.place("vnfdId")))
         .hint("Take the package's id into the file, or leave vnfdId out."))
-}
-
-fn line_of_field(path: &str, field: &str) -> Option<usize> {
-    let text = std::fs::read_to_string(path).ok()?;
-    text.lines().position(|line| line.contains(field)).map(|index| index + 1)
 }
 
 /// What there is to note about a package before it is used: whose it is, what of it was taken in spite of its digest or
@@ -304,6 +390,82 @@ mod tests {
         let patch = json!({"a": "z", "c": {"f": null}});
         assert_eq!(merge(&target, &patch), json!({"a": "z", "c": {"d": "e"}}));
         assert_eq!(merge(&Value::Null, &json!({"a": {"bb": null}})), json!({"a": {}}));
+    }
+
+    /// Reads a text as a request file named `r`, which its errors and notes begin with.
+    fn told<T>(text: &str, read: impl Fn(&str) -> Result<(T, Vec<String>), CliError>) -> Result<(T, String), String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("r");
+        std::fs::write(&path, text).unwrap();
+        let prefix = format!("{}/", folder.path().display());
+        let read = read(path.to_str().unwrap());
+        read.map(|(request, notes)| (request, notes.join("\n").replace(&prefix, "")))
+            .map_err(|error| error.message.replace(&prefix, ""))
+    }
+
+    #[test]
+    fn wrong_types_are_told_by_field_and_line() {
+        let text = "{\n \"flavourId\": 7,\n \"instantiationLevelId\": null,\n \"additionalParams\": {\n  \"namespace\": [],\n  \"lcm-kubernetes-def-files\": [\n   \"a.yaml\",\n   {}\n  ]\n }\n}\n";
+        assert_eq!(
+            told(text, InstantiateRequest::read).unwrap_err(),
+            "\
+r:2: field flavourId: must be a string, not a number
+r:5: field additionalParams.namespace: must be a string, not a list
+r:8: field additionalParams.lcm-kubernetes-def-files[1]: must be a string, not an object"
+        );
+        let text = "vnfdId: ~\nvnfInstanceName: yes\nvnfInstanceDescription: 1\nmetadata:\n  configmap_secret_paths: a.yaml\nextensions: []\n";
+        assert_eq!(
+            told(text, UpdateRequest::read).unwrap_err(),
+            "\
+r:1: field vnfdId: must be a string, not null
+r:2: field vnfInstanceName: must be a string, not a boolean
+r:3: field vnfInstanceDescription: must be a string, not a number
+r:5: field metadata.configmap_secret_paths: must be a list of strings, not a string
+r:6: field extensions: must be an object, not a list"
+        );
+        assert_eq!(told("- a\n", UpdateRequest::read).unwrap_err(), "r: the request must be one JSON or YAML object");
+        assert_eq!(told("{\n \"vnfdId\": }x", UpdateRequest::read).unwrap_err().split(": ").next(), Some("r:2:13"));
+        let large = format!("vnfdId: \"{}\"", "x".repeat(LIMIT as usize));
+        assert_eq!(told(&large, UpdateRequest::read).unwrap_err(), "r: a request of more than 1 MiB is not read");
+    }
+
+    #[test]
+    fn fields_that_are_not_known_are_told_and_ignored() {
+        let text = "\
+flavorId: simple
+vimConnectionInfo: { vim1: { accessInfo: { password: hunter2 } } }
+colour: red
+additionalParams:
+  lcm-kubernetes-def-file: [ a.yaml ]
+  use_helm: true
+  other: 1
+";
+        let (request, notes) = told(text, InstantiateRequest::read).unwrap();
+        assert_eq!(
+            notes,
+            "\
+r:1: flavorId is not known here and ignored, did you mean flavourId?
+vimConnectionInfo is ignored, the kube context is used
+r:3: colour is not known here and ignored
+r:5: additionalParams.lcm-kubernetes-def-file is not known here and ignored, did you mean lcm-kubernetes-def-files?
+additionalParams.use_helm is ignored, charts are not installed: put the rendered manifests into the package
+r:7: additionalParams.other is not known here and ignored"
+        );
+        assert_eq!((request.flavour_id, request.source.place("colour").ends_with("/r")), (None, true));
+
+        // What is the user's own is kept and not commented on, unless it is a slip.
+        let text =
+            "metadata:\n  configmap_secret_path: [ a ]\n  mine: 1\nextensions: { mine: 2 }\nvnfInstanceNames: x\n";
+        let (request, notes) = told(text, UpdateRequest::read).unwrap();
+        assert_eq!(
+            notes,
+            "\
+r:2: metadata.configmap_secret_path: did you mean configmap_secret_paths?
+r:5: vnfInstanceNames is not known here and ignored, did you mean vnfInstanceName?"
+        );
+        assert_eq!((request.config_paths(), request.metadata.unwrap()["mine"].clone()), (None, json!(1)));
+        let (request, notes) = told("additionalParams: ~\nflavourId: ~\n", InstantiateRequest::read).unwrap();
+        assert_eq!((notes.as_str(), request.def_files(), request.namespace()), ("", None, None));
     }
 
     #[test]

@@ -2,23 +2,51 @@
 //! their kinds live in a namespace. What is made of them is the work of `plan::derive`.
 
 use super::env::Env;
-use super::request::package_id;
+use super::request::{Source, package_id};
 use crate::cli::error::CliError;
 use crate::cluster::ClusterError;
 use crate::object::{Manifest, ObjectRef, text};
 use crate::package::Package;
-use crate::package::vnfd::{Flavour, Level};
+use crate::package::vnfd::{Flavour, Level, VnfdError};
 use crate::plan::derive;
 use crate::record::{PackageId, Revision, Scope};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// One thing chosen, by a flag or by a field of a request.
+#[derive(Clone, Copy)]
+pub struct Choice<'a> {
+    id: &'a str,
+    request: Option<&'a Source>,
+}
+
+impl<'a> Choice<'a> {
+    /// The flag's, else the request's.
+    pub fn of(flag: Option<&'a str>, field: Option<&'a str>, request: &'a Source) -> Option<Self> {
+        let by_flag = flag.map(|id| Self { id, request: None });
+        by_flag.or_else(|| Some(Self { id: field?, request: Some(request) }))
+    }
+
+    /// What is in force already.
+    pub fn in_force(id: &'a str) -> Self {
+        Self { id, request: None }
+    }
+
+    /// Why it cannot be had; what a request chose is told at its place there.
+    fn wrong(choice: Option<Self>, field: &str, error: VnfdError) -> CliError {
+        match choice.and_then(|choice| choice.request) {
+            Some(request) => request.blame(field, error),
+            None => CliError::new(error),
+        }
+    }
+}
 
 /// What the user may say of it; what is not said is the package's choice.
 #[derive(Default)]
 pub struct Wanted<'a> {
     /// Deployment flavour.
-    pub flavour: Option<&'a str>,
+    pub flavour: Option<Choice<'a>>,
     /// Instantiation level.
-    pub level: Option<&'a str>,
+    pub level: Option<Choice<'a>>,
     /// Namespace of the objects.
     pub namespace: Option<&'a str>,
     /// Kubernetes files of the package.
@@ -43,8 +71,12 @@ impl Selection {
     /// # Errors
     /// The package has no such flavour, level or file, or the cluster does not serve a kind; all of those at once.
     pub async fn resolve(env: &Env, wanted: Wanted<'_>, package: &Package) -> Result<Self, CliError> {
-        let flavour = package.vnfd.flavour(wanted.flavour).map_err(CliError::new)?.clone();
-        let level = flavour.level(wanted.level).map_err(CliError::new)?.map(|level| level.id.clone());
+        let id = |choice: Option<Choice<'_>>| choice.map(|choice| choice.id.to_owned());
+        let flavour = package.vnfd.flavour(id(wanted.flavour).as_deref());
+        let flavour = flavour.map_err(|error| Choice::wrong(wanted.flavour, "flavourId", error))?.clone();
+        let level = flavour.level(id(wanted.level).as_deref());
+        let level = level.map_err(|error| Choice::wrong(wanted.level, "instantiationLevelId", error))?;
+        let level = level.map(|level| level.id.clone());
         let files = wanted.files.unwrap_or_else(|| package.kubernetes_files());
         let manifests = package.manifests(&files)?;
         let namespaced = scopes(env, &manifests).await?;

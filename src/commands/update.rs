@@ -85,7 +85,6 @@ pub(crate) async fn run(global: &Global, args: UpdateArgs) -> Result<Exit, CliEr
 /// What the user asks for, read from flags and files.
 pub(crate) struct Asked {
     request: UpdateRequest,
-    request_path: Option<String>,
     config_paths: Option<Vec<String>>,
     new_name: Option<String>,
     package: Option<crate::package::Package>,
@@ -104,7 +103,7 @@ impl Asked {
             Some(path) => UpdateRequest::read(path)?,
             None => (UpdateRequest::default(), Vec::new()),
         };
-        let config_paths = request.config_paths()?;
+        let config_paths = request.config_paths();
         let new_name = new_name.or_else(|| request.vnf_instance_name.clone());
         if let Some(name) = &new_name {
             check_name(name)?;
@@ -112,11 +111,10 @@ impl Asked {
         let opened = package.map(|path| open_package(path, trust)).transpose()?;
         notes.extend(opened.iter().flat_map(package_notes));
         if let Some(opened) = &opened {
-            require_vnfd_id(request.vnfd_id.as_deref(), request_path, opened)?;
+            require_vnfd_id(request.vnfd_id.as_deref(), &request.source, opened)?;
         }
         Ok(Self {
             request,
-            request_path: request_path.map(ToOwned::to_owned),
             config_paths,
             new_name,
             package: opened,
@@ -217,9 +215,9 @@ impl Prepared {
                 // Without a package the request may only name the one in force.
                 let running = &current.package;
                 if let Some(wanted) = asked.request.vnfd_id.as_ref().filter(|wanted| **wanted != running.vnfd_id) {
-                    let path = asked.request_path.as_deref().unwrap_or("the request");
+                    let place = asked.request.source.place("vnfdId");
                     return Err(CliError::new(format!(
-                        "{path}: vnfdId is {wanted}, and no package of that id was named"
+                        "{place}: vnfdId is {wanted}, and no package of that id was named"
                     ))
                     .hint("Name it with --package PATH"));
                 }

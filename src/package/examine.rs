@@ -40,7 +40,7 @@ pub(super) fn examine_archive(
     let (package, mut problems) = (opened.package, opened.problems);
     let (manifests, found) = package.survey_all();
     problems.extend(found);
-    problems.extend(package.passed_over());
+    problems.extend(opened.passed_over);
     problems.extend(workloads::check(&package, &manifests));
     Examination { origin, package: Some(package), manifests, problems }
 }

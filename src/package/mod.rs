@@ -91,8 +91,8 @@ pub struct Package {
     manifest: Option<String>,
     /// Paths of the certificates that its signature may be verified with.
     certificates: Vec<String>,
-    /// Paths of the Kubernetes manifests.
-    kubernetes: BTreeSet<String>,
+    /// Paths of the Kubernetes manifests, in the order of the list.
+    kubernetes: Vec<String>,
 }
 
 impl Package {
@@ -202,10 +202,12 @@ impl Assembly {
             definitions: reading.files,
             manifest: listing.manifest,
             certificates: listing.certificates,
-            kubernetes: BTreeSet::new(),
+            kubernetes: Vec::new(),
         };
-        package.kubernetes = store::kept(&package);
-        Opened { package, problems }
+        let found = package.find_kubernetes_files();
+        package.kubernetes = found.kubernetes;
+        problems.extend(found.problem);
+        Opened { package, problems, passed_over: found.passed_over }
     }
 }
 
@@ -213,12 +215,14 @@ impl Assembly {
 struct Opened {
     package: Package,
     problems: Vec<Problem>,
+    /// Listed files that are no Kubernetes manifests, but look as if they were meant to be.
+    passed_over: Vec<Problem>,
 }
 
 impl Opened {
     /// The package, if it can be used.
     fn usable(self) -> Result<Package, Vec<Problem>> {
-        let Self { mut package, problems } = self;
+        let Self { mut package, problems, .. } = self;
         package.warnings = problem::judge(problems)?;
         Ok(package)
     }

@@ -7,7 +7,7 @@ use super::problem::{Problem, judge};
 use super::{META, Package, PackageError, Severity};
 use crate::object::config;
 use crate::object::{Manifest, ObjectRef, Source};
-use crate::yaml::{self, Content, Node};
+use crate::yaml::{self, Content, Node, YamlError};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -20,16 +20,70 @@ pub struct Selection {
     pub notes: Vec<Problem>,
 }
 
+/// Most values in all listed YAML files together. Each takes a quarter of a kilobyte once it is read; the definitions of a
+/// large operator's custom resources are some ten thousands.
+const MAX_VALUES: usize = 1_000_000;
+
+/// What the listed files are, as far as they may be Kubernetes manifests.
+#[derive(Default)]
+pub(super) struct Found {
+    /// Those that are.
+    pub kubernetes: Vec<String>,
+    /// Those that were perhaps meant to be.
+    pub passed_over: Vec<Problem>,
+    /// Whether it is all too much to read.
+    pub problem: Option<Problem>,
+}
+
+/// How much a file looks like Kubernetes objects.
+enum Likeness {
+    /// Some document has two of apiVersion, kind and metadata, or the text has them but does not parse.
+    Object,
+    /// Some document has one of them.
+    Half,
+    /// It is not YAML, and has none of them.
+    Unreadable(YamlError),
+    /// It is something else.
+    None,
+}
+
 impl Package {
     /// Every Kubernetes manifest that the package lists, in the order of the list. Charts of Helm are none, URLs are none.
     ///
     /// A file belongs here when its documents look like Kubernetes objects, right or wrong: a broken one is reported by
     /// [`Package::manifests`], not left out.
     pub fn kubernetes_files(&self) -> Vec<String> {
-        let mut found: Vec<String> = Vec::new();
-        for artifact in &self.artifacts {
-            if !artifact.is_url() && !found.contains(&artifact.name) && self.is_kubernetes_file(&artifact.name) {
-                found.push(artifact.name.clone());
+        self.kubernetes.clone()
+    }
+
+    /// Tells Kubernetes manifests from the other listed files.
+    pub(super) fn find_kubernetes_files(&self) -> Found {
+        let mut found = Found::default();
+        let mut seen = BTreeSet::new();
+        let mut values = 0;
+        for artifact in self.artifacts.iter().filter(|artifact| !artifact.is_url()) {
+            let path = artifact.name.as_str();
+            if !seen.insert(path) {
+                continue;
+            }
+            let likeness = self.likeness(path, &mut values);
+            if values > MAX_VALUES {
+                let message = format!("the YAML files that it lists hold more than {MAX_VALUES} values");
+                found.problem = Some(Problem::error("C1", message));
+                break;
+            }
+            match likeness {
+                Likeness::Object => found.kubernetes.push(path.to_owned()),
+                Likeness::Half => {
+                    let message =
+                        "no Kubernetes object: it has only one of apiVersion, kind and metadata, and is not used";
+                    found.passed_over.push(Problem::warning("K1", message).file(path));
+                }
+                Likeness::Unreadable(error) => {
+                    let message = format!("no YAML, and not used: {}", error.message);
+                    found.passed_over.push(Problem::warning("K1", message).at(path, error.line));
+                }
+                Likeness::None => {}
             }
         }
         found
@@ -40,20 +94,8 @@ impl Package {
         self.files.0.keys().any(|path| path.ends_with("/Chart.yaml") || path.ends_with(".tgz"))
     }
 
-    fn is_kubernetes_file(&self, path: &str) -> bool {
-        self.likeness(path) >= 2
-    }
-
-    /// Listed files that have something of a Kubernetes object, but too little to be taken for one.
-    pub(super) fn passed_over(&self) -> Vec<Problem> {
-        let names: BTreeSet<&str> = self.artifacts.iter().map(|artifact| artifact.name.as_str()).collect();
-        let alike = names.into_iter().filter(|name| self.likeness(name) == 1);
-        let message = "no Kubernetes object: it has only one of apiVersion, kind and metadata, and is not used";
-        alike.map(|name| Problem::warning("K1", message).file(name)).collect()
-    }
-
-    /// How many of the three keys of a Kubernetes object some document of a file has.
-    fn likeness(&self, path: &str) -> usize {
+    /// What a file is; the values in it are added to `values`.
+    fn likeness(&self, path: &str, values: &mut usize) -> Likeness {
         let extension = path.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
         let fitting = extension.is_some_and(|extension| ["yaml", "yml", "json"].contains(&extension.as_str()));
         if !fitting
@@ -61,28 +103,33 @@ impl Package {
             || path.starts_with("TOSCA-Metadata/")
             || self.definitions.contains(path)
         {
-            return 0;
+            return Likeness::None;
         }
         if path.match_indices('/').any(|(at, _)| self.files.contains(&format!("{}/Chart.yaml", &path[..at]))) {
-            return 0;
+            return Likeness::None;
         }
-        let Some(text) = self.files.bytes(path) else { return 0 };
+        let Some(text) = self.files.bytes(path) else { return Likeness::None };
         match yaml::nodes(text) {
             Ok(nodes) => {
+                *values += nodes.iter().map(Node::count).sum::<usize>();
                 let keys = |node: &Node, keys: &[&str]| keys.iter().filter(|key| node.get(key).is_some()).count();
                 let likeness = |node: &Node| match keys(node, &["apiVersion", "kind"]) {
                     0 => 0,
                     some => some + keys(node, &["metadata"]),
                 };
-                nodes.iter().map(likeness).max().unwrap_or(0)
+                match nodes.iter().map(likeness).max() {
+                    None | Some(0) => Likeness::None,
+                    Some(1) => Likeness::Half,
+                    Some(_) => Likeness::Object,
+                }
             }
-            Err(_) => {
+            Err(error) => {
                 let text = String::from_utf8_lossy(text);
                 // As YAML or as JSON, also where what is broken stands before it.
                 let opening = |c: char| c.is_whitespace() || matches!(c, '{' | ',' | '"' | '\'');
                 let begins = |piece: &str, word: &str| piece.trim_start_matches(opening).starts_with(word);
                 let holds = |word: &str| text.split(['\n', ',', '{']).any(|piece| begins(piece, word));
-                if holds("apiVersion") || holds("kind") { 2 } else { 0 }
+                if holds("apiVersion") || holds("kind") { Likeness::Object } else { Likeness::Unreadable(error) }
             }
         }
     }
@@ -133,8 +180,8 @@ impl Package {
 
     fn read_all(&self) -> Reader<'_> {
         let mut reader = Reader::new(self);
-        for file in self.kubernetes_files() {
-            reader.file(&file);
+        for file in &self.kubernetes {
+            reader.file(file);
         }
         reader.twice(Severity::Warning);
         reader
@@ -153,10 +200,10 @@ impl Package {
     pub fn defines(&self) -> Result<BTreeMap<String, Vec<ObjectRef>>, PackageError> {
         let mut reader = Reader::new(self);
         let mut defined = BTreeMap::new();
-        for file in self.kubernetes_files() {
-            reader.file(&file);
+        for file in &self.kubernetes {
+            reader.file(file);
             let references = std::mem::take(&mut reader.manifests).into_iter().map(|manifest| manifest.reference);
-            defined.insert(file, references.collect());
+            defined.insert(file.clone(), references.collect());
         }
         self.selected(reader)?;
         Ok(defined)
@@ -210,7 +257,7 @@ impl<'a> Reader<'a> {
     }
 
     fn not_listed(&self, path: &str) -> Problem {
-        let known = self.package.kubernetes_files();
+        let known = &self.package.kubernetes;
         let same_name = |file: &&String| file.rsplit('/').next() == path.rsplit('/').next();
         let help = match known.iter().find(same_name) {
             Some(near) => format!("did you mean {near}?"),
@@ -233,11 +280,11 @@ impl<'a> Reader<'a> {
         let kind = text("kind").or(of_list_kind.map(str::to_owned));
         if let (Some(version), Some(kind), Some(items)) = (&version, &kind, node.get("items"))
             && let Some(of) = kind.strip_suffix("List")
-            && let Content::Sequence(items) = &items.content
+            && (items.is_null() || matches!(items.content, Content::Sequence(_)))
         {
             // Items of a ConfigMapList need not say again what they are; those of a plain List must.
             let inherited = (!of.is_empty()).then_some((version.as_str(), of));
-            for item in items {
+            for item in items.items() {
                 self.document(item, path, count, inherited);
             }
             return;

@@ -31,8 +31,10 @@ impl Package {
         let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
         writer.start_file(INDEX, options)?;
         writer.write_all(self.index().as_bytes())?;
+        let kubernetes: BTreeSet<&str> = self.kubernetes.iter().map(String::as_str).collect();
         for (path, file) in &self.files.0 {
-            if let Some(bytes) = file.bytes.as_ref().filter(|_| self.is_needed(path)) {
+            let needed = self.describes(path) || kubernetes.contains(path.as_str());
+            if let Some(bytes) = file.bytes.as_ref().filter(|_| needed) {
                 writer.start_file(path.as_str(), options)?;
                 writer.write_all(bytes)?;
             }
@@ -40,13 +42,13 @@ impl Package {
         Ok(writer.finish()?.into_inner())
     }
 
-    fn is_needed(&self, path: &str) -> bool {
+    /// Whether a file says what the package is.
+    fn describes(&self, path: &str) -> bool {
         path.starts_with("TOSCA-Metadata/")
             || path.starts_with("Definitions/")
             || self.manifest.as_deref() == Some(path)
             || self.certificates.iter().any(|certificate| certificate == path)
             || self.definitions.contains(path)
-            || self.kubernetes.contains(path)
     }
 
     fn index(&self) -> String {
@@ -121,9 +123,4 @@ fn parse_index(index: &str) -> Option<((usize, usize), Files)> {
         files.insert(path.to_owned(), File { size: size.parse().ok()?, sums, bytes: None });
     }
     Some(((matching.parse().ok()?, listed.parse().ok()?), Files(files)))
-}
-
-/// Which Kubernetes files of a package are kept. Computed once, when the package is opened.
-pub(super) fn kept(package: &Package) -> BTreeSet<String> {
-    package.kubernetes_files().into_iter().collect()
 }

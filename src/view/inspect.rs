@@ -6,28 +6,51 @@ use super::style::{Text, bold, dim, green, join, plain, yellow};
 use super::words::kinds;
 use crate::object::ObjectRef;
 use crate::record::PackageId;
+use std::collections::BTreeMap;
 
 /// Column in which facts begin.
 const FACTS: usize = 14;
 
 /// Everything that `package inspect` says about a package.
+///
+/// Its JSON is for scripts, and documented in the README: fields are added to it, not renamed or removed.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PackageSheet {
     /// Its identity.
     pub id: PackageId,
-    /// File digests that were verified, of how many.
-    pub digests: (usize, usize),
+    /// File digests that are listed and verified.
+    pub digests: DigestCount,
     /// Whether it is signed, and by whom.
     pub signature: SignatureLine,
     /// Deployment flavours.
     pub flavours: Vec<FlavourSheet>,
     /// Kubernetes objects in the order of the files.
     pub objects: Vec<ObjectRef>,
-    /// ConfigMaps and Secrets, and the VDUs (or workloads without one) that use them.
-    pub config: Vec<(ObjectRef, Vec<String>)>,
+    /// ConfigMaps and Secrets, and who uses them.
+    pub config: Vec<ConfigLine>,
     /// Scripts that the VNFD names: name and the LCM event that it is for. None is ever run.
     pub scripts: Vec<ScriptLine>,
+}
+
+/// How many files have the digest that is listed for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DigestCount {
+    /// Files with the listed digest.
+    pub matching: usize,
+    /// Files for which a digest is listed.
+    pub listed: usize,
+}
+
+/// One ConfigMap or Secret.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConfigLine {
+    /// Which one.
+    pub object: ObjectRef,
+    /// The VDUs, or workloads without one, that use it.
+    pub used_by: Vec<String>,
 }
 
 /// What is known of a package's signature.
@@ -66,12 +89,24 @@ pub struct VduLine {
     pub workload: Option<ObjectRef>,
     /// Images of the workload's containers.
     pub images: Vec<String>,
-    /// Instances at each level, in the order of the levels.
-    pub instances: Vec<Option<u32>>,
-    /// Fewest and most instances.
-    pub bounds: (u32, u32),
-    /// The scaling aspect that it belongs to, and how many steps that has.
-    pub aspect: Option<(String, u32)>,
+    /// Instances at each level that says so.
+    pub instances: BTreeMap<String, u32>,
+    /// Fewest instances.
+    pub min: u32,
+    /// Most instances.
+    pub max: u32,
+    /// The scaling aspect that it belongs to.
+    pub aspect: Option<AspectLine>,
+}
+
+/// The scaling aspect of a VDU.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AspectLine {
+    /// Its id.
+    pub id: String,
+    /// How many steps it has.
+    pub max_scale_level: u32,
 }
 
 /// One script of the package.
@@ -92,11 +127,11 @@ pub fn package(sheet: &PackageSheet, screen: &Screen) -> String {
     let version = format!("descriptor version {}", sheet.id.vnfd_version);
     page.list(0, Text::empty(), [bold(&sheet.id.title()), dim(&version)], "   ");
     fact(&mut page, "vnfdId", [plain(&sheet.id.vnfd_id)], " ");
-    let (checked, all) = sheet.digests;
-    let digests = match (checked, all) {
+    let DigestCount { matching, listed } = sheet.digests;
+    let digests = match (matching, listed) {
         (_, 0) => yellow("no file digests"),
-        _ if checked == all => green(&format!("{checked} of {all} file digests match")),
-        _ => yellow(&format!("{checked} of {all} file digests match")),
+        _ if matching == listed => green(&format!("{matching} of {listed} file digests match")),
+        _ => yellow(&format!("{matching} of {listed} file digests match")),
     };
     let signature = if sheet.signature.verified { green(&sheet.signature.text) } else { plain(&sheet.signature.text) };
     fact(&mut page, "Digest", [plain(&format!("sha256:{}", sheet.id.short_digest())), digests, signature], "   ");
@@ -150,31 +185,28 @@ fn vdus(page: &mut Page<'_>, flavour: &FlavourSheet) {
         let images = join(vdu.images.iter().map(|image| plain(image)), ", ");
         let mut row = vec![plain(&vdu.id), workload, if images.is_empty() { plain("-") } else { images }];
         if !flavour.levels.is_empty() {
-            let at = |level: usize| vdu.instances.get(level).copied().flatten();
-            let numbers: Vec<String> = (0..flavour.levels.len())
-                .map(|level| at(level).map_or_else(|| "-".to_owned(), |number| number.to_string()))
-                .collect();
+            let at = |level: &String| vdu.instances.get(level).map_or_else(|| "-".to_owned(), u32::to_string);
+            let numbers: Vec<String> = flavour.levels.iter().map(at).collect();
             let unknown = numbers.iter().all(|number| number == "-");
             row.push(plain(&if unknown { "-".to_owned() } else { numbers.join(", ") }));
         }
-        let (min, max) = vdu.bounds;
-        row.push(plain(&format!("{min}..{max}")));
-        row.extend(vdu.aspect.as_ref().map(|(aspect, steps)| plain(&format!("{aspect} ({steps})"))));
+        row.push(plain(&format!("{}..{}", vdu.min, vdu.max)));
+        row.extend(vdu.aspect.as_ref().map(|aspect| plain(&format!("{} ({})", aspect.id, aspect.max_scale_level))));
         rows.push(row);
     }
     page.rows(2, 8, &rows);
 }
 
-fn config(page: &mut Page<'_>, config: &[(ObjectRef, Vec<String>)]) {
-    let name = |object: &ObjectRef| plain(&object.to_string());
-    let width = config.iter().map(|(object, _)| name(object).width()).max().unwrap_or(0);
-    for (index, (object, users)) in config.iter().enumerate() {
+fn config(page: &mut Page<'_>, config: &[ConfigLine]) {
+    let name = |line: &ConfigLine| plain(&line.object.to_string());
+    let width = config.iter().map(|line| name(line).width()).max().unwrap_or(0);
+    for (index, line) in config.iter().enumerate() {
         let label = if index == 0 { bold("Config") } else { Text::empty() };
-        let head = label.pad(FACTS - 2) + name(object).pad(width) + "  ";
-        if users.is_empty() {
+        let head = label.pad(FACTS - 2) + name(line).pad(width) + "  ";
+        if line.used_by.is_empty() {
             page.line(2, head + dim("used by no Pod"));
         } else {
-            page.list(2, head + dim("used by "), users.iter().map(|user| plain(user)), " ");
+            page.list(2, head + dim("used by "), line.used_by.iter().map(|user| plain(user)), " ");
         }
     }
 }

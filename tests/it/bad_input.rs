@@ -212,7 +212,8 @@ fn what_the_package_does_not_have_is_told_with_what_it_has() {
         ]);
         let request = |value: &Value| File::new("request.json", value.to_string());
         let flavour = request(&json!({"flavourId": "huge"}));
-        instantiate(&ns, &sample, &["-f", flavour.path()]).exits(1).says(["no flavour \"huge\"", "it has: simple"]);
+        let place = format!("{}:1: field flavourId: no flavour \"huge\"", flavour.path());
+        instantiate(&ns, &sample, &["-f", flavour.path()]).exits(1).says([&*place, "it has: simple"]);
         let files = json!(["Files/kubernetes/pod_evn.yaml", "deployment.yaml"]);
         let files = request(&json!({"flavourId": "simple", "additionalParams": {"lcm-kubernetes-def-files": files}}));
         instantiate(&ns, &sample, &["-f", files.path()]).exits(1).says([
@@ -223,7 +224,11 @@ fn what_the_package_does_not_have_is_told_with_what_it_has() {
         let broken = File::new("request.json", "{\"flavourId\": \"simple\",\n \"additionalParams\": [}\n");
         instantiate(&ns, &sample, &["-f", broken.path()]).exits(1).says([&*format!("{}:2:", broken.path())]);
         let odd = request(&json!({"flavourId": 7}));
-        instantiate(&ns, &sample, &["-f", odd.path()]).exits(1).says([odd.path(), "string"]);
+        let place = format!("{}:1: field flavourId: must be a string", odd.path());
+        instantiate(&ns, &sample, &["-f", odd.path()]).exits(1).says([&*place]);
+        let slip = request(&json!({"flavorId": "simple"}));
+        let dry = ["--dry-run=client", "-f", slip.path()];
+        instantiate(&ns, &sample, &dry).succeeds().says(["flavorId is not known here", "did you mean flavourId?"]);
         instantiate(&ns, &sample, &["-f", "/nonexistent.json"]).exits(1).says(["/nonexistent.json"]);
         ns.vnf(&["instantiate", NAME]).exits(2).says(["name its package"]);
         let mut nowhere = cluster.plugin();
@@ -333,7 +338,8 @@ fn an_update_that_cannot_be_is_refused_before_the_first_write() {
             .exits(1)
             .says(["Files/kubernetes/extra.yaml defines ConfigMap extra, which the instance does not have"]);
         let text = paths(json!("Files/kubernetes/config.yaml"));
-        update(&ns, &changed(), &["-f", text.path()]).exits(1).says(["configmap_secret_paths must be a list"]);
+        let place = format!("{}:3: field metadata.configmap_secret_paths", text.path());
+        update(&ns, &changed(), &["-f", text.path()]).exits(1).says([&*place, "must be a list of strings"]);
 
         let typo = changed().edit("access.yaml", "\"password\"", "\"passwd\"");
         update(&ns, &typo, &[]).exits(1).says([

@@ -27,6 +27,11 @@ fn a_package_from_nothing_runs() {
     assert!(read(&first) == read(&second), "two builds of the same files differ");
     namespace.vnf(&["package", "validate", &first]).succeeds().says(["1.csar: Company / web 1.0: valid"]);
 
+    // As it is, by the command that init names.
+    namespace.vnf(&["instantiate", "web", "--package", &tree]).succeeds().says(["1 of 1 VNFC ready"]);
+    assert_eq!(namespace.object("deployment/web").0["status"]["readyReplicas"], 1);
+    namespace.vnf(&["terminate", "web", "--delete", "--yes"]).succeeds();
+
     // The tree and its archive are not one package: only the archive has digests.
     let run = namespace.vnf(&["instantiate", "mine", "--package", &first, "--level", "large"]).succeeds();
     run.says(["vnfinstance/mine instantiated: 3 of 3 VNFCs ready"]);

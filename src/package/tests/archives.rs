@@ -176,3 +176,23 @@ fn a_list_of_entries_that_is_too_long() {
     let bytes = writer.finish().unwrap().into_inner();
     assert_eq!(said(open_zip(bytes).map(|_| ())), "C1 the list of entries takes more than 16 MiB");
 }
+
+/// Short files that are long once they are read: what they hold is bounded together, not only one by one.
+#[test]
+fn values_of_all_files_together() {
+    let many = format!("x: [{}]\n", "1,".repeat(240_000));
+    let mut draft = Draft::new();
+    for number in 0..5 {
+        let file = format!("Files/{number}.yaml");
+        draft.set(&file, &format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{ name: c{number} }}\n{many}"));
+        draft.list(&format!("Name: {file}\n"));
+    }
+    assert_eq!(draft.problems(), "C1 the YAML files that it lists hold more than 1000000 values");
+    let mut draft = Draft::new();
+    for number in 0..3 {
+        let file = format!("Definitions/{number}.yaml");
+        draft.set(&file, &format!("tosca_definitions_version: tosca_simple_yaml_1_2\nmetadata:\n  {many}"));
+        draft.replace("Definitions/top.yaml", "imports:\n", &format!("imports:\n- {number}.yaml\n"));
+    }
+    assert!(draft.problems().contains("V2 Definitions/top.yaml: definitions of more than 500000 values"));
+}

@@ -126,8 +126,8 @@ fn broken_policies() {
     assert_eq!(
         warnings,
         [
-            "Definitions/df.yaml:7: VDU UPF, level small: declares 1, deltas give 2",
-            "Definitions/df.yaml:7: VDU UPF: scale level 2 of up gives 4, more than max 3",
+            "Definitions/df.yaml:23: VDU UPF, level small: declares 1, deltas give 2",
+            "Definitions/df.yaml:19: VDU UPF: scale level 2 of up gives 4, more than max 3",
         ]
     );
 }

@@ -119,6 +119,10 @@ items:
 apiVersion: v1
 kind: ConfigMap
 metadata: { name: c }
+---
+apiVersion: v1
+kind: List
+items:
 ",
     );
     let selection = draft.open().unwrap().select(&["Files/cm.yaml".into()]).unwrap();

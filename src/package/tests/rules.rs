@@ -331,7 +331,9 @@ fn a_package_without_a_descriptor_still_has_its_manifests_judged() {
 fn a_file_that_has_too_little_of_an_object_is_named() {
     let mut draft = right();
     draft.set("Files/half.yaml", "kind: ConfigMap\n").set("Files/values.yaml", "metadata: x\n");
+    draft.set("Files/torn.yaml", "a: 1\nb: [\n").list("Name: Files/torn.yaml\n");
     let lines = found(draft.list("Name: Files/half.yaml\n\nName: Files/values.yaml\n"));
+    assert!(lines.iter().any(|line| line.starts_with("Warning K1 Files/torn.yaml:")), "{lines:#?}");
     let expected = "Warning K1 Files/half.yaml: no Kubernetes object: it has only one of apiVersion, kind and metadata, and is not used";
     assert!(lines.contains(&expected.to_owned()), "{lines:#?}");
     assert!(!lines.iter().any(|line| line.contains("values.yaml")), "{lines:#?}");

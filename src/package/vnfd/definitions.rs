@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 
 /// Most definition files of one package.
 const MAX_DEFINITIONS: usize = 200;
+/// Most values in all of them together. ETSI's own types, which are among the largest, have some thousands.
+const MAX_VALUES: usize = 500_000;
 
 /// One definition file.
 #[derive(Clone, Debug)]
@@ -52,12 +54,18 @@ pub(super) fn load(entry: &str, files: &Files, problems: &mut Vec<Problem>) -> V
     let mut definitions = Vec::new();
     let mut seen = BTreeSet::from([entry.to_owned()]);
     let mut pending = vec![entry.to_owned()];
+    let mut values = 0;
     while let Some(file) = pending.pop() {
         if definitions.len() == MAX_DEFINITIONS {
             problems.push(Problem::error("V2", format!("more than {MAX_DEFINITIONS} definition files")).file(entry));
             break;
         }
         let Some(definition) = parse(&file, files, problems) else { continue };
+        values += definition.root.count();
+        if values > MAX_VALUES {
+            problems.push(Problem::error("V2", format!("definitions of more than {MAX_VALUES} values")).file(entry));
+            break;
+        }
         let mut found = Vec::new();
         for (name, line) in imports(&definition.root) {
             if is_standard(&name) {

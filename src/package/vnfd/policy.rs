@@ -30,7 +30,7 @@ pub(super) fn read(
     vdus: &mut [Vdu],
     problems: &mut Vec<Problem>,
 ) -> Scaling {
-    let mut reader = Reader { definition, problems, scaling: Scaling::default() };
+    let mut reader = Reader { definition, problems, scaling: Scaling::default(), lines: Lines::default() };
     let policies = policies(definition);
     let of = |kind: &str| {
         let base = format!("tosca.policies.nfv.{kind}");
@@ -69,6 +69,16 @@ struct Reader<'a, 'p> {
     definition: &'a Definition,
     problems: &'p mut Vec<Problem>,
     scaling: Scaling,
+    lines: Lines,
+}
+
+/// Where the numbers of each VDU stand, which is told by its place among them.
+#[derive(Default)]
+struct Lines {
+    /// Its number of instances at each level.
+    instances: BTreeMap<(usize, String), usize>,
+    /// What a step adds.
+    deltas: BTreeMap<usize, usize>,
 }
 
 impl<'a> Reader<'a, '_> {
@@ -179,6 +189,7 @@ impl<'a> Reader<'a, '_> {
             let Some(count) = self.number("V7", &what, &entry.value, "number_of_instances") else { continue };
             for index in &targets {
                 vdus[*index].instances.insert(entry.key.clone(), count);
+                self.lines.instances.insert((*index, entry.key.clone()), entry.line);
             }
         }
     }
@@ -223,6 +234,8 @@ impl<'a> Reader<'a, '_> {
                 continue;
             }
             vdu.aspect = Some(VduAspect { id: id.clone(), initial: None, deltas: counts.clone() });
+            let first = deltas.entries().first().map_or(deltas.line, |entry| entry.line);
+            self.lines.deltas.insert(index, first);
         }
     }
 
@@ -263,14 +276,17 @@ impl<'a> Reader<'a, '_> {
     /// Warns where numbers that should follow from each other do not: packages in the field break this, so nothing
     /// depends on it.
     fn arithmetic(&mut self, vdus: &[Vdu]) {
-        let mut warn = |vdu: &Vdu, message: String| {
+        let mut warn = |vdu: &Vdu, line: Option<&usize>, message: String| {
             let message = format!("VDU {}{message}", vdu.id);
-            self.problems.push(Problem::warning("V9", message).at(&self.definition.file, vdu.line));
+            let line = line.copied().unwrap_or(vdu.line);
+            self.problems.push(Problem::warning("V9", message).at(&self.definition.file, line));
         };
-        for vdu in vdus {
+        for (index, vdu) in vdus.iter().enumerate() {
+            let at_level = |level: &String| self.lines.instances.get(&(index, level.clone()));
             for (level, count) in &vdu.instances {
                 if *count < vdu.min || *count > vdu.max {
-                    warn(vdu, format!(", level {level}: {count} instances, not within {}..{}", vdu.min, vdu.max));
+                    let message = format!(", level {level}: {count} instances, not within {}..{}", vdu.min, vdu.max);
+                    warn(vdu, at_level(level), message);
                 }
             }
             let Some((aspect, initial)) = vdu.aspect.as_ref().and_then(|aspect| Some((aspect, aspect.initial?))) else {
@@ -282,7 +298,8 @@ impl<'a> Reader<'a, '_> {
                 };
                 let given = initial.saturating_add(aspect.added(*scale));
                 if given != *declared {
-                    warn(vdu, format!(", level {}: declares {declared}, deltas give {given}", level.id));
+                    let message = format!(", level {}: declares {declared}, deltas give {given}", level.id);
+                    warn(vdu, at_level(&level.id), message);
                 }
             }
             let top = self
@@ -293,7 +310,8 @@ impl<'a> Reader<'a, '_> {
                 .map_or(0, |known| known.max_scale_level);
             let most = initial.saturating_add(aspect.added(top));
             if most > vdu.max {
-                warn(vdu, format!(": scale level {top} of {} gives {most}, more than max {}", aspect.id, vdu.max));
+                let message = format!(": scale level {top} of {} gives {most}, more than max {}", aspect.id, vdu.max);
+                warn(vdu, self.lines.deltas.get(&index), message);
             }
         }
     }

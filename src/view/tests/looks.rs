@@ -13,7 +13,9 @@ use crate::view::fixtures::{
     INSTANCE_ID, OPERATION_ID, WORKLOADS, after, ago, all_objects, ascii, before, deferred, heal_all_sheet, object,
     password_sheet, retry_sheet, screen, terminate_sheet, untouched, update_items, update_sheet, vdu, workload,
 };
-use crate::view::inspect::{self, FlavourSheet, PackageSheet, ScriptLine, SignatureLine, VduLine};
+use crate::view::inspect::{
+    self, AspectLine, ConfigLine, DigestCount, FlavourSheet, PackageSheet, ScriptLine, SignatureLine, VduLine,
+};
 use crate::view::show::{self, OperationLine, OperationSheet, ShowRow, ShowSheet};
 use crate::view::tables::{self, ListRow, OperationRow, age, seconds};
 use crate::view::{plan, progress};
@@ -29,16 +31,25 @@ fn package_sheet() -> PackageSheet {
             id: WORKLOADS[number - 1].0.into(),
             workload: Some(workload(number)),
             images: vec!["nginx".into()],
-            instances: if scalable { vec![Some(1), Some(3)] } else { vec![None, None] },
-            bounds: (1, if scalable { 3 } else { 1 }),
-            aspect: scalable.then(|| (format!("vdu{number}_aspect"), 2)),
+            instances: if scalable {
+                BTreeMap::from([("instantiation_level_1".into(), 1), ("instantiation_level_2".into(), 3)])
+            } else {
+                BTreeMap::new()
+            },
+            min: 1,
+            max: if scalable { 3 } else { 1 },
+            aspect: scalable.then(|| AspectLine { id: format!("vdu{number}_aspect"), max_scale_level: 2 }),
         }
     };
     let users = |vdus: &[&str]| vdus.iter().map(|vdu| (*vdu).to_owned()).collect::<Vec<_>>();
+    let config = |kind: &str, name: &str, used_by: &Vec<String>| ConfigLine {
+        object: object(kind, name),
+        used_by: used_by.clone(),
+    };
     let (first, second) = (users(&["VDU1", "VDU2", "VDU3", "VDU4", "VDU5"]), users(&["VDU6", "VDU7", "VDU8"]));
     PackageSheet {
         id: before(),
-        digests: (12, 12),
+        digests: DigestCount { matching: 12, listed: 12 },
         signature: SignatureLine { text: "not signed".into(), verified: false },
         flavours: vec![FlavourSheet {
             id: "simple".into(),
@@ -49,10 +60,10 @@ fn package_sheet() -> PackageSheet {
         }],
         objects: all_objects().into_iter().map(|(object, _)| object).collect(),
         config: vec![
-            (object("ConfigMap", "cm-data"), first.clone()),
-            (object("ConfigMap", "cm-data3"), second.clone()),
-            (object("Secret", "secret-data"), first),
-            (object("Secret", "secret-data3"), second),
+            config("ConfigMap", "cm-data", &first),
+            config("ConfigMap", "cm-data3", &second),
+            config("Secret", "secret-data", &first),
+            config("Secret", "secret-data3", &second),
         ],
         scripts: vec![ScriptLine {
             name: "mgmt-container-update".into(),
@@ -67,9 +78,9 @@ fn inspected() {
     assert_screen("s01-inspect", &inspect::package(&package_sheet(), &screen(90)));
     assert_screen("s01-inspect-60", &inspect::package(&package_sheet(), &screen(60)));
     let mut odd = package_sheet();
-    odd.digests = (0, 0);
+    odd.digests = DigestCount { matching: 0, listed: 0 };
     odd.signature = SignatureLine { text: "signed by CN=Company".into(), verified: true };
-    odd.config.push((object("ConfigMap", "stray"), Vec::new()));
+    odd.config.push(ConfigLine { object: object("ConfigMap", "stray"), used_by: Vec::new() });
     odd.flavours[0].levels.clear();
     odd.flavours[0].vdus.truncate(1);
     odd.flavours[0].vdus[0].workload = None;
