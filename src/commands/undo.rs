@@ -19,7 +19,7 @@ use serde_json::json;
 /// Go back to an earlier revision: its images, ConfigMaps, Secrets and scale levels, and exactly the Pods they concern
 ///
 /// The way back after an update that completed. Without --to-revision, to the revision before the one in force; doing
-/// it twice therefore ends where it began. The name and other attributes of the record stay. An operation that
+/// it twice therefore ends where it began. Replicas that an autoscaler or a person has set stay. The name and other attributes of the record stay. An operation that
 /// stopped half way is taken back by `op rollback` instead.
 #[derive(Debug, clap::Args)]
 #[command(

@@ -131,7 +131,7 @@ fn image_of(container: &str) -> String {
 fn entry(object: &ObjectRef, field: String, change: String, writer: Writer) -> Option<Drift> {
     let (manager, time) = match writer {
         Writer::Ours => return None,
-        Writer::Foreign(manager, time) => (Some(manager), Some(time)),
+        Writer::Foreign(manager, time) => (Some(manager), time),
         Writer::Unknown => (None, None),
     };
     Some(Drift { object: object.clone(), field, change, manager, time })
@@ -142,8 +142,8 @@ fn entry(object: &ObjectRef, field: String, change: String, writer: Writer) -> O
 pub enum Writer {
     /// This program, and nobody after it.
     Ours,
-    /// Another field manager, and when.
-    Foreign(String, Timestamp),
+    /// Another field manager, and when; the server does not keep the time of what came through `scale`.
+    Foreign(String, Option<Timestamp>),
     /// Nobody owns it (a removed field, for one).
     Unknown,
 }
@@ -151,7 +151,7 @@ pub enum Writer {
 /// Who wrote any of the fields last.
 pub fn writer(live: &Value, fields: &[&[&str]]) -> Writer {
     let entries = live.pointer("/metadata/managedFields").and_then(Value::as_array);
-    let mut foreign: Option<(Timestamp, String)> = None;
+    let mut foreign: Option<(Option<Timestamp>, String)> = None;
     let mut ours = false;
     for entry in entries.into_iter().flatten() {
         let owns = fields
@@ -163,7 +163,8 @@ pub fn writer(live: &Value, fields: &[&[&str]]) -> Writer {
         let manager = text(entry, "/manager").unwrap_or("");
         if manager == MANAGER {
             ours = true;
-        } else if let Some(time) = text(entry, "/time").and_then(|time| time.parse().ok()) {
+        } else {
+            let time = text(entry, "/time").and_then(|time| time.parse().ok());
             foreign = foreign.max(Some((time, manager.to_owned())));
         }
     }
@@ -207,8 +208,11 @@ mod tests {
             {"manager": "other", "time": "2026-01-03T00:00:00Z", "fieldsV1": {"f:data": {"f:b": {}}}},
         ]}});
         let time = "2026-01-02T00:00:00Z".parse().expect("a time");
-        assert_eq!(key_writer(&live, "a"), Writer::Foreign("kubectl-edit".into(), time));
+        assert_eq!(key_writer(&live, "a"), Writer::Foreign("kubectl-edit".into(), Some(time)));
         assert_eq!(key_writer(&live, "c"), Writer::Unknown);
         assert_eq!(key_writer(&live, "d"), Writer::Ours);
+        let scaled = json!({"metadata": {"managedFields": [
+            {"manager": "kubectl", "subresource": "scale", "fieldsV1": {"f:spec": {"f:replicas": {}}}}]}});
+        assert_eq!(replicas_writer(&scaled), Writer::Foreign("kubectl".into(), None));
     }
 }

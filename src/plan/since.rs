@@ -128,7 +128,7 @@ fn field(object: &ObjectRef, live: &Value, path: &str, expected: &Value, found: 
 
 fn written(entry: Drift, writer: Writer) -> Drift {
     match writer {
-        Writer::Foreign(manager, time) => Drift { manager: Some(manager), time: Some(time), ..entry },
+        Writer::Foreign(manager, time) => Drift { manager: Some(manager), time, ..entry },
         Writer::Ours | Writer::Unknown => entry,
     }
 }

@@ -343,8 +343,9 @@ fn later_operations_keep_the_replicas_and_undo_takes_a_scaling_back() {
     let ns = instantiated(cluster, "scale-later", &draft);
     scale(&ns, UNEVEN, &["--out"]).succeeds();
     let scaled = ns.at_rest();
-    ns.vnf(&["update", NAME, "--package", &draft.clone().edit("all.yaml", "old value", "new value").write().path()])
-        .succeeds();
+    let next = draft.edit("all.yaml", "old value", "new value").write();
+    let update = || ns.vnf(&["update", NAME, "--package", &next.path()]).succeeds();
+    update();
     let updated = ns.at_rest();
     let scaled_still = |objects: &Objects| {
         for workload in ["Deployment/web", "ReplicaSet/set"] {
@@ -379,6 +380,17 @@ fn later_operations_keep_the_replicas_and_undo_takes_a_scaling_back() {
     ns.kubectl(&["delete", "deployment/web"]).succeeds();
     ns.vnf(&["update", NAME]).succeeds();
     scaled_still(&ns.at_rest());
+
+    // Replicas and Pods move at once.
+    update();
+    scaled_still(&ns.at_rest());
+    ns.vnf(&["undo", NAME, "--to-revision=5"]).succeeds().says(["uneven 1 -> 0 of 3"]);
+    let undone = ns.at_rest();
+    for workload in ["Deployment/web", "ReplicaSet/set"] {
+        assert_pods(&undone, workload, 1);
+        assert!(ns.log(undone.pod_of(workload).name()).contains("CM=old value\n"), "{workload} sees the old value");
+    }
+    assert_eq!(level(&undone, UNEVEN), 0);
 }
 
 #[test]

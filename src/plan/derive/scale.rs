@@ -310,7 +310,7 @@ pub fn scaled_since(revisions: &[Revision], earlier: u64) -> Vec<ObjectRef> {
     let mut scaled: Vec<ObjectRef> = Vec::new();
     for pair in revisions[from..].windows(2) {
         let [before, after] = pair else { continue };
-        if !matches!(after.verb, Verb::Scale | Verb::Undo) {
+        if after.verb != Verb::Scale && (after.verb != Verb::Undo || after.scale == before.scale) {
             continue;
         }
         for state in &after.objects {

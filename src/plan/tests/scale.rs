@@ -152,6 +152,11 @@ fn an_undo_takes_a_scaling_back_and_leaves_an_autoscalers_replicas() {
         |since: u64| -> Vec<String> { scaled_since(&revisions, since).into_iter().map(|object| object.name).collect() };
     assert_eq!((names(1), names(2)), (vec!["vdu1-update".to_owned()], Vec::new()));
 
+    // An undo that moves no level has put down what it found.
+    let mut back = Revision { number: 4, verb: Verb::Undo, ..healed.clone() };
+    back.objects.iter_mut().for_each(|state| state.replicas = state.replicas.map(|replicas| replicas + 1));
+    assert!(scaled_since(&[healed.clone(), back], 3).is_empty());
+
     let undone = |to: &Revision| {
         let objects = scaled_since(&revisions, to.number);
         let derived = undo(&healed, to, &objects, &world.contents, 4, "op", Timestamp::UNIX_EPOCH).expect("derived");

@@ -188,7 +188,8 @@ fn now(page: &mut Page<'_>, outcome: &Outcome) {
         _ if goes_back(outcome) => "not back yet",
         Verb::Instantiate => "not created",
         Verb::Terminate => "still there",
-        Verb::Update | Verb::Undo | Verb::ChangePackage | Verb::Scale => "as before",
+        Verb::Update | Verb::Undo | Verb::ChangePackage => "as before",
+        Verb::Scale => "not at its replicas",
         Verb::Heal => "not yet made anew",
     };
     let done = match outcome.verb {
