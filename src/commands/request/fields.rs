@@ -103,7 +103,7 @@ impl Reader<'_> {
                     return self.wrong(line, name, "a list of objects", node);
                 };
                 for (index, item) in items.iter().enumerate() {
-                    self.value(item, item.line, &Kind::Object(*fields), &format!("{name}[{index}]"));
+                    self.value(item, item.line, &Kind::Object(fields), &format!("{name}[{index}]"));
                 }
             }
             Kind::Object(_) | Kind::Free(_) if !node.is_mapping() => self.wrong(line, name, "an object", node),
