@@ -122,7 +122,8 @@ pub fn settles(
         if begin.elapsed() > within {
             return Err(lines);
         }
-        std::thread::sleep(Duration::from_millis(250));
+        // Starting kubectl costs more than what is judged: many cases look at the same time.
+        std::thread::sleep(Duration::from_secs(1));
     }
 }
 
