@@ -35,7 +35,7 @@ pub(crate) async fn run(global: &Global, args: CreateArgs) -> Result<Exit, CliEr
     };
     let named = match (&args.package, &request.vnfd_id) {
         (Some(named), _) => Reference::read(named, &args.trust)?,
-        (None, Some(vnfd_id)) => Reference::Stored(vnfd_id.clone()),
+        (None, Some(vnfd_id)) => Reference::of_request(vnfd_id, &request.source),
         (None, None) => return Err(CliError::usage("name the package: --package REF, or vnfdId in the request")),
     };
     let env = Env::connect(global).await?;

@@ -4,6 +4,7 @@ mod fields;
 
 use super::env::Env;
 use crate::cli::error::CliError;
+use crate::cluster::store::StoreError;
 use crate::package::{Authorities, OpenOptions, Package, Signature};
 use crate::record::PackageId;
 use crate::yaml;
@@ -373,6 +374,8 @@ pub enum Reference {
     File(Box<Package>),
     /// One in the cluster, by `vnfdId` or digest.
     Stored(String),
+    /// One in the cluster, by the `vnfdId` of a request that stands at this place.
+    Requested(String, String),
 }
 
 impl Reference {
@@ -394,6 +397,11 @@ impl Reference {
         Ok(Self::Stored(reference.to_owned()))
     }
 
+    /// The package that a request names.
+    pub fn of_request(vnfd_id: &str, source: &Source) -> Self {
+        Self::Requested(vnfd_id.to_owned(), source.place("vnfdId"))
+    }
+
     /// The package; where it was a file, how many of its digests were verified.
     ///
     /// # Errors
@@ -405,6 +413,14 @@ impl Reference {
                 Ok((*package, Some(checked)))
             }
             Self::Stored(reference) => Ok((stored_package(env, &reference).await?, None)),
+            Self::Requested(vnfd_id, place) => match env.store.find_package(&vnfd_id).await {
+                Ok(found) => Ok((env.store.package(&found.digest).await?, None)),
+                Err(StoreError::NoPackage { namespace, .. }) => Err(CliError::new(format!(
+                    "{place}: vnfdId is {vnfd_id}, and no package of that id is in namespace {namespace}"
+                ))
+                .hint("Name it with --package REF")),
+                Err(error) => Err(error.into()),
+            },
         }
     }
 }

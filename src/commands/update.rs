@@ -136,7 +136,7 @@ impl Asked {
                 None => return Ok(None),
                 Some(wanted) => {
                     self.package_named = Some(wanted.clone());
-                    Reference::Stored(wanted.clone())
+                    Reference::of_request(wanted, &self.request.source)
                 }
             },
         };

@@ -44,9 +44,10 @@ fn old() -> Draft {
         workload("StatefulSet", "state", "state", Some(1), &env("other", &json!({}))),
         workload("ReplicaSet", "set", "set", Some(1), &env("other", &json!({}))),
         pod("bare", &env("other", &json!({"ports": [{"containerPort": 80}]}))),
+        pod("both", &env("other", &json!({}))),
         workload("Deployment", "calm", "calm", Some(1), &env("other", &json!({}))),
     ]);
-    Draft::of("Changing", &[("all.yaml", &manifest)], &["web", "state", "set", "bare", "calm"])
+    Draft::of("Changing", &[("all.yaml", &manifest)], &["web", "state", "set", "bare", "both", "calm"])
 }
 
 /// Of everything something: fields, images, configuration, what comes, what goes, what has to be made anew.
@@ -56,6 +57,9 @@ fn new() -> Draft {
     calm["spec"]["revisionHistoryLimit"] = 3.into();
     let mut state = workload("StatefulSet", "state", "state", Some(1), &env("other", &json!({})));
     state["spec"]["serviceName"] = "front".into();
+    let mut both =
+        pod("both", &spec(&container("tomcat", &json!({"env": [env_of("CM", "config", "other")]})), &json!({})));
+    both["metadata"]["labels"] = json!({"tier": "back"});
     let manifest = yaml(&[
         config_map("config", &[("used", "new"), ("other", "other")]),
         secret("hidden", &[("token", "old token")]),
@@ -66,10 +70,11 @@ fn new() -> Draft {
         state,
         workload("ReplicaSet", "set", "set", Some(1), &env("other", &json!({"ports": [{"containerPort": 81}]}))),
         pod("bare", &env("other", &json!({"ports": [{"containerPort": 8080}]}))),
+        both,
         calm,
         workload("Deployment", "more", "more", Some(1), &env("used", &json!({}))),
     ]);
-    Draft::of("Changing", &[("all.yaml", &manifest)], &["web", "state", "set", "bare", "calm", "more"])
+    Draft::of("Changing", &[("all.yaml", &manifest)], &["web", "state", "set", "bare", "both", "calm", "more"])
 }
 
 fn instantiated(cluster: &'static Cluster, purpose: &str) -> (Namespace, Package) {
@@ -98,6 +103,7 @@ fn content(ns: &Namespace) -> Value {
         "state": at("StatefulSet/state", "/spec/serviceName"),
         "set": at("ReplicaSet/set", port),
         "bare": at("Pod/bare", "/spec/containers/0/ports/0/containerPort"),
+        "both": [at("Pod/both", "/spec/containers/0/image"), at("Pod/both", "/metadata/labels/tier")],
         "calm": at("Deployment/calm", "/spec/revisionHistoryLimit"),
         "calm's label": at("Deployment/calm", "/metadata/labels/tier"),
         "more": objects.has("Deployment/more"),
@@ -108,7 +114,7 @@ fn content(ns: &Namespace) -> Value {
 fn content_of_new() -> Value {
     json!({"config": {"used": "new", "other": "other"}, "front": 8080, "back": null, "role": "list",
         "binding": "other-role", "web": 8080, "web's replicas": 2, "state": "front", "set": 81, "bare": 8080,
-        "calm": 3, "calm's label": "back", "more": true, "data": true})
+        "both": ["tomcat", "back"], "calm": 3, "calm's label": "back", "more": true, "data": true})
 }
 
 #[test]
@@ -130,7 +136,7 @@ fn all_of_a_new_package_takes_effect_and_nobody_restarts_without_need() {
     for name in ["Deployment/web", "Deployment/calm", "ReplicaSet/set", "Service/front"] {
         assert_eq!(before.get(name).uid(), after.get(name).uid(), "{name} stays");
     }
-    for name in ["StatefulSet/state", "Pod/bare"] {
+    for name in ["StatefulSet/state", "Pod/bare", "Pod/both"] {
         assert_ne!(before.get(name).uid(), after.get(name).uid(), "{name} is made anew");
     }
     assert_eq!(before.pod_of("Deployment/calm").life(), after.pod_of("Deployment/calm").life(), "calm restarted");
@@ -142,6 +148,11 @@ fn all_of_a_new_package_takes_effect_and_nobody_restarts_without_need() {
     ns.unwritten(|| {
         ns.vnf(&["change-package", "small", "--package", &package.path()]).succeeds().says(["unchanged"]);
     });
+    // An update goes on from there; the claim that stayed is not in its way.
+    let next = new().edit("all.yaml", "\"used\": \"new\"", "\"used\": \"newer\"").write();
+    ns.vnf(&["update", "small", "--package", &next.path(), "--yes"]).succeeds().says(["Restarted: 4 Pods"]);
+    expected["config"]["used"] = "newer".into();
+    assert_eq!(content(&ns), expected);
     ns.vnf(&["terminate", "small", "--delete", "--delete-pvc", "--yes"]).succeeds();
     let left = ns.objects();
     let ours = left

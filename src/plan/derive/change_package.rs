@@ -103,6 +103,13 @@ pub fn scope(
     let mut by_content = restart::affected(&question)?;
     by_content.retain(|affected| !scope.create.contains(&affected.object));
     scope.affected = merged(&target, whole, by_content);
+    for affected in &mut scope.affected {
+        // A restart in place changes images and nothing else.
+        let also = scope.apply.iter().any(|applied| applied.object == affected.object);
+        if also && matches!(affected.how, How::InPlace { .. }) {
+            affected.how = How::Recreate { because: "it has no controller, and more than its images changes".into() };
+        }
+    }
     // What restarts is written as a whole on that occasion.
     let restarts = |applied: &Applied| scope.affected.iter().any(|affected| affected.object == applied.object);
     scope.apply.retain(|applied| !restarts(applied));
@@ -141,9 +148,12 @@ pub fn files(current: &Revision, old: &Package, new: &Package) -> Result<Vec<Str
 
 /// Claims that the package in force does not have, and that stay for their data.
 pub fn kept(revision: &Revision) -> impl Iterator<Item = &ObjectRef> {
-    let digest = &revision.package.digest;
-    let states = revision.objects.iter();
-    states.filter(move |state| holds_data(&state.reference) && state.package != *digest).map(|state| &state.reference)
+    revision.objects.iter().filter(|state| is_kept(revision, state)).map(|state| &state.reference)
+}
+
+/// Whether an object of a revision stays for its data, although the package does not have it any more.
+pub(super) fn is_kept(revision: &Revision, state: &ObjectState) -> bool {
+    holds_data(&state.reference) && state.package != revision.package.digest
 }
 
 fn missing(state: &ObjectState, live: &Live) -> Affected {

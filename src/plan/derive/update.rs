@@ -4,6 +4,7 @@
 //! the workload is made anew. A change that could only be made by creating, deleting or altering other objects is
 //! refused, all of them at once.
 
+use super::change_package::is_kept;
 use crate::object::config::{KeyChange, changed_keys, is_config};
 use crate::object::pod::terminating;
 use crate::object::workload::{WorkloadKind, images, pod_spec, replicas};
@@ -112,6 +113,10 @@ pub fn update(request: &Request<'_>) -> Result<Derived, Refusal> {
     let same = |manifest: &Manifest, state: &ObjectState| names(manifest, state, namespace);
     for state in &request.current.objects {
         let Some(manifest) = manifests.iter().find(|manifest| same(manifest, state)) else {
+            if is_kept(request.current, state) {
+                objects.push(state.clone());
+                continue;
+            }
             refused.push(removed(state, &manifests, request)?);
             continue;
         };
