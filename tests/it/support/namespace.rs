@@ -7,6 +7,10 @@ use super::wait::eventually;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+/// Controllers come to rest within this. A Pod that is told to end before its process listens takes its whole grace
+/// period, which is 30 s.
+const REST: Duration = Duration::from_secs(60);
+
 /// A namespace of a test's own. Dropped, it is removed; by a failing test, after its Pods were shown.
 pub struct Namespace {
     cluster: &'static Cluster,
@@ -111,7 +115,7 @@ impl Namespace {
     #[track_caller]
     pub fn at_rest(&self) -> Objects {
         let mut before = self.objects();
-        eventually("no controller writes any more", Duration::from_secs(30), || {
+        eventually("no controller writes any more", REST, || {
             std::thread::sleep(Duration::from_millis(500));
             let now = self.objects();
             let leaving = now.of_kind("Pod").any(|pod| pod.is_leaving());
@@ -124,7 +128,7 @@ impl Namespace {
     /// As [`Self::at_rest`], without Leases: who holds a lock renews it all the time.
     pub fn at_rest_but_leases(&self) -> Objects {
         let mut before = self.objects().without("Lease");
-        eventually("no controller writes any more", Duration::from_secs(30), || {
+        eventually("no controller writes any more", REST, || {
             std::thread::sleep(Duration::from_millis(500));
             let now = self.objects().without("Lease");
             let rests = now.versions() == before.versions();
