@@ -14,6 +14,7 @@
 //! | a budget protects for ever what does not serve | `a_budget_does_not_protect_what_does_not_serve` |
 //! | a budget holds what serves | `workloads::a_disruption_budget_is_waited_for_until_time_is_up_or_it_is_gone` |
 //! | JSON Patch tests compare bytes, and say nothing when they fail | `config_only::any_text_can_be_changed`, `drift::*` |
+//! | an apply is in the way of one's own patches, and of others' replicas | `change_package::*` |
 //! | restartPolicy Never and OnFailure end for good on a bad image | `workloads::pods_that_are_not_always_restarted_are_made_anew` |
 //! | a patched init container does not run again | `workloads::a_sidecar_restarts_in_place_and_an_init_container_does_not` |
 //! | a dry run cannot try everything | `precheck::*`, `bad_input::*` |

@@ -162,7 +162,14 @@ impl Task<'_> {
             };
         }
         let Some(live) = live else { return self.create().await };
-        let desired = patch::applicable(self.desired()?, &live);
+        if terminating(&live) {
+            // An apply would be taken, and lost.
+            self.gone(&[(object.clone(), uid(&live).to_owned())]).await?;
+            return self.create().await;
+        }
+        let mut desired = patch::applicable(self.desired()?, &live);
+        // This very object: an apply to one that is gone by now would create it.
+        desired["metadata"]["uid"] = uid(&live).into();
         match self.write(|| self.work.cluster.apply(&desired, self.work.overwrite, Run::Real)).await {
             Ok(applied) => {
                 self.work.observer.put(applied);
