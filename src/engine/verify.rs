@@ -4,7 +4,6 @@ use super::failure::{Cause, Failure};
 use super::observe::Observer;
 use super::session::EngineError;
 use crate::cluster::Cluster;
-use crate::object::apply::applied;
 use crate::object::config::{changed_keys, is_config};
 use crate::object::health::{self, Readiness};
 use crate::object::pod::{Snapshot, active, is_ready};
@@ -207,8 +206,7 @@ fn off_target(
         return Ok(None);
     }
     let Some(found) = live.get(reference) else { return off("it is not there".into()) };
-    let former = journal.source.as_ref().and_then(|source| source.object(reference));
-    if former.is_some_and(|former| former.applied != state.applied) && applied(found) != state.applied {
+    if crate::plan::to_be_applied(journal.source.as_ref(), state, found) {
         return off("it was written as a whole by somebody else".into());
     }
     let wanted = contents.content(state)?;

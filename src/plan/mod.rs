@@ -271,16 +271,17 @@ fn applied_state(inputs: &Inputs<'_>, entry: &Applied) -> ItemState {
     let Some(live) = inputs.live.get(&entry.object).filter(|live| !terminating(live)) else { return ItemState::ToDo };
     let state = inputs.journal.target.as_ref().and_then(|target| target.object(&entry.object));
     let old = entry.because.is_some() && uid(live) == entry.uid;
-    if old || state.is_some_and(|state| to_be_applied(inputs, state, live)) {
+    if old || state.is_some_and(|state| to_be_applied(inputs.journal.source.as_ref(), state, live)) {
         return ItemState::ToDo;
     }
     waiting_or_done(&ready(inputs.live, &entry.object, live, None))
 }
 
-/// Whether an object is to be written as a whole, and has not been.
-fn to_be_applied(inputs: &Inputs<'_>, state: &ObjectState, live: &Value) -> bool {
-    let former = inputs.journal.source.as_ref().and_then(|source| source.object(&state.reference));
-    former.is_some_and(|former| former.applied != state.applied) && apply::applied(live) != state.applied
+/// Whether an object is to be written as a whole on the way from another revision to the one of its state, and has not
+/// been.
+pub fn to_be_applied(from: Option<&Revision>, state: &ObjectState, live: &Value) -> bool {
+    let other = from.and_then(|from| from.object(&state.reference));
+    other.is_some_and(|other| other.applied != state.applied) && apply::applied(live) != state.applied
 }
 
 /// Whether a live object is ready: a workload with its Pods, anything else by the rules of its kind.
@@ -319,7 +320,8 @@ fn config_item(
         return Ok((Step::Create, ItemState::ToDo));
     };
     let replace = must_replace(live, &wanted);
-    let whole = replace.is_none() && state.is_some_and(|state| to_be_applied(inputs, state, live));
+    let whole =
+        replace.is_none() && state.is_some_and(|state| to_be_applied(inputs.journal.source.as_ref(), state, live));
     if changed_keys(live, &wanted).is_empty() && replace.is_none() && !whole {
         return Ok((config(None, false, Vec::new()), ItemState::Done));
     }
@@ -344,8 +346,9 @@ fn affected_item(
         How::Recreate { because } => {
             // Made again by somebody else, it may not be what it should be.
             let wanted = live_images(&inputs.contents.content(state)?);
-            let as_wanted =
-                live_marker(&affected.object, live) == state.marker && !to_be_applied(inputs, state, live) && {
+            let as_wanted = live_marker(&affected.object, live) == state.marker
+                && !to_be_applied(inputs.journal.source.as_ref(), state, live)
+                && {
                     let running = live_images(live);
                     wanted.iter().all(|(name, image)| {
                         let is = running.get(name);
@@ -392,7 +395,7 @@ fn affected_item(
         }
         How::RollOut | How::ReplacePods => {
             let wanted = changed_images(affected);
-            let whole = to_be_applied(inputs, state, live);
+            let whole = to_be_applied(inputs.journal.source.as_ref(), state, live);
             let patch = if whole {
                 Vec::new()
             } else {

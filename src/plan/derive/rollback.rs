@@ -8,7 +8,6 @@
 //! This is decided twice: before the configuration is back, to show what will happen, and once more after, when no
 //! Pod can start with the new configuration any more. Only the second decision is kept.
 
-use crate::object::apply::applied;
 use crate::object::config::{changed_keys, is_config, must_replace};
 use crate::object::pod::{Snapshot, active, phase, terminating};
 use crate::object::workload::{
@@ -20,7 +19,7 @@ use crate::plan::derive::fail;
 use crate::plan::live::Live;
 use crate::plan::order::holds_data;
 use crate::plan::restart::{bare_pod, changed_uses, controlled, key_reasons, wanted_images, with_pending};
-use crate::plan::snapshot;
+use crate::plan::{snapshot, to_be_applied};
 use crate::record::operation::RecordChange;
 use crate::record::{Affected, Applied, ConfigChange, How, Journal, ObjectState, Reason, Revision, Scaling, Scope};
 use serde_json::Value;
@@ -162,8 +161,7 @@ fn back_to(source: &Revision, forward: &Journal, contents: &Contents, live: &Liv
 
 /// Whether the operation has written an object as a whole.
 fn rewritten(forward: &Journal, state: &ObjectState, found: &Value) -> bool {
-    let aimed = forward.target.as_ref().and_then(|target| target.object(&state.reference));
-    aimed.is_some_and(|aimed| aimed.applied != state.applied) && applied(found) != state.applied
+    to_be_applied(forward.target.as_ref(), state, found)
 }
 
 /// The fields among these reasons, as they come back with the former manifest.
