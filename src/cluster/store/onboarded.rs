@@ -1,11 +1,11 @@
 //! Packages as a user sees them in the cluster: put there for later, listed with who uses them, found by what a user
 //! names them by, taken away. How they are stored is `packages`.
 
-use super::packages::{ONBOARDED, PARTS};
+use super::packages::{ONBOARDED, PARTS, digest_of};
 use super::{Store, StoreError, annotation};
 use crate::object::text;
 use crate::package::Package;
-use crate::record::names::{self, RECORD, column};
+use crate::record::names::{self, column};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -48,16 +48,14 @@ impl Store {
     /// # Errors
     /// The API server's.
     pub async fn packages(&self) -> Result<Vec<StoredPackage>, StoreError> {
-        let selector = format!("{RECORD}=package");
         let parts = async {
-            let listing = self.cluster.list_metadata("v1", "Secret", Some(&self.namespace), &selector).await;
-            listing.map_err(StoreError::needed("to list the packages, which are kept in Secrets"))
+            let parts = self.parts().await;
+            parts.map_err(StoreError::needed("to list the packages, which are kept in Secrets"))
         };
         let (parts, records) = futures::future::try_join(parts, self.records()).await?;
         let mut by_digest: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
-        for part in &parts.items {
-            let digest = text(part, "/metadata/name").and_then(names::digest_of_part);
-            by_digest.entry(digest.unwrap_or_default().to_owned()).or_default().push(part);
+        for part in &parts {
+            by_digest.entry(digest_of(part).unwrap_or_default().to_owned()).or_default().push(part);
         }
         let uses =
             |digest: &str, record: &Value| annotation(record, column::PACKAGES).split(',').any(|one| one == digest);
@@ -116,13 +114,9 @@ impl Store {
             return Err(in_use(package.used_by.clone()));
         }
         // From now on it is one of those that go when nobody uses them: who takes it up in between keeps it.
-        let selector = format!("{RECORD}=package");
-        let parts = self.cluster.list_metadata("v1", "Secret", Some(&self.namespace), &selector).await?;
-        let of_package = parts
-            .items
-            .iter()
-            .filter_map(|part| text(part, "/metadata/name"))
-            .filter(|name| names::digest_of_part(name) == Some(package.digest.as_str()));
+        let parts = self.parts().await?;
+        let of_package = parts.iter().filter(|part| digest_of(part) == Some(package.digest.as_str()));
+        let of_package = of_package.filter_map(|part| text(part, "/metadata/name"));
         let plain = json!({"metadata": {"annotations": {ONBOARDED: null}}});
         futures::future::try_join_all(of_package.map(|name| async {
             let reference = names::secret(&self.namespace, name);

@@ -72,6 +72,13 @@ impl Store {
         Ok(())
     }
 
+    /// All parts of all packages. Metadata only.
+    pub(super) async fn parts(&self) -> Result<Vec<Value>, ClusterError> {
+        let selector = format!("{RECORD}=package");
+        let listing = self.cluster.list_metadata("v1", "Secret", Some(&self.namespace), &selector).await?;
+        Ok(listing.items)
+    }
+
     /// Stores one part. Others may store it, or collect it, at the same moment.
     async fn put_part(&self, part: &Value, more: &Value) -> Result<(), StoreError> {
         let reference = names::secret(&self.namespace, text(part, "/metadata/name").unwrap_or(""));
@@ -159,9 +166,7 @@ impl Store {
         if candidates.is_empty() {
             return Ok(0);
         }
-        let selector = format!("{RECORD}=package");
-        let parts = self.cluster.list_metadata("v1", "Secret", Some(&self.namespace), &selector).await;
-        let parts = parts.map_err(StoreError::needed("to find packages that nobody uses any more"))?;
+        let parts = self.parts().await.map_err(StoreError::needed("to find packages that nobody uses any more"))?;
         let records = self.records().await?;
         if records.iter().any(|record| annotation(record, column::PACKAGES).is_empty()) {
             // A damaged record: who knows what it refers to.
@@ -172,12 +177,7 @@ impl Store {
         let unused = candidates.iter().filter(|digest| !used.contains(digest.as_str()));
         let mut removed = 0;
         for digest in unused {
-            let prefix = format!("vnf-package-{digest}-");
-            let of_package: Vec<&Value> = parts
-                .items
-                .iter()
-                .filter(|part| text(part, "/metadata/name").is_some_and(|name| name.starts_with(&prefix)))
-                .collect();
+            let of_package: Vec<&Value> = parts.iter().filter(|part| digest_of(part) == Some(digest)).collect();
             if of_package.is_empty() || of_package.iter().any(|part| !annotation(part, ONBOARDED).is_empty()) {
                 continue;
             }
@@ -198,6 +198,11 @@ impl Store {
         }
         Ok(removed)
     }
+}
+
+/// Digest of the package that a Secret is a part of.
+pub(super) fn digest_of(part: &Value) -> Option<&str> {
+    text(part, "/metadata/name").and_then(names::digest_of_part)
 }
 
 /// Why a package could not be stored.
