@@ -33,11 +33,7 @@ pub(crate) async fn run(global: &Global, args: CreateArgs) -> Result<Exit, CliEr
         Some(path) => CreateRequest::read(path)?,
         None => (CreateRequest::default(), Vec::new()),
     };
-    let named = match (&args.package, &request.vnfd_id) {
-        (Some(named), _) => Reference::read(named, &args.trust)?,
-        (None, Some(vnfd_id)) => Reference::of_request(vnfd_id, &request.source),
-        (None, None) => return Err(CliError::usage("name the package: --package REF, or vnfdId in the request")),
-    };
+    let named = Reference::given(args.package.as_deref(), &args.trust, request.vnfd_id.as_deref(), &request.source)?;
     let env = Env::connect(global).await?;
     let (package, _) = named.load(&env).await?;
     require_vnfd_id(request.vnfd_id.as_deref(), &request.source, &package)?;

@@ -397,6 +397,23 @@ impl Reference {
         Ok(Self::Stored(reference.to_owned()))
     }
 
+    /// The package that the flag names, else the request; it is wrong usage to name none.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn given(
+        flag: Option<&str>,
+        flags: &PackageFlags,
+        vnfd_id: Option<&str>,
+        source: &Source,
+    ) -> Result<Self, CliError> {
+        match (flag, vnfd_id) {
+            (Some(named), _) => Self::read(named, flags),
+            (None, Some(vnfd_id)) => Ok(Self::of_request(vnfd_id, source)),
+            (None, None) => Err(CliError::usage("name the package: --package REF, or vnfdId in the request")),
+        }
+    }
+
     /// The package that a request names.
     pub fn of_request(vnfd_id: &str, source: &Source) -> Self {
         Self::Requested(vnfd_id.to_owned(), source.place("vnfdId"))
