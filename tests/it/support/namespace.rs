@@ -66,10 +66,11 @@ impl Namespace {
         self.cluster.command(program)
     }
 
-    /// Fails unless `act` leaves the namespace as it was.
+    /// Fails unless `act` leaves the namespace as it was, once its controllers have come to rest: a Pod that is still
+    /// leaving from before would go meanwhile.
     #[track_caller]
     pub fn unwritten(&self, act: impl FnOnce()) {
-        let before = self.objects();
+        let before = self.at_rest();
         act();
         let after = self.objects();
         assert_eq!(written(&before, &after), [""; 0], "nothing was to be written");
