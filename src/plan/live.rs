@@ -95,6 +95,17 @@ impl Live {
         self.controlled_by(owner).filter_map(|child| self.get(child)).collect()
     }
 
+    /// The Pods that an object controls itself, by name.
+    pub fn controlled_pods(&self, owner: &Value) -> Vec<&Value> {
+        let mut pods: Vec<&Value> = self
+            .controlled_by(uid(owner))
+            .filter(|child| child.kind == "Pod")
+            .filter_map(|child| self.get(child))
+            .collect();
+        pods.sort_by_key(|pod| text(pod, "/metadata/name"));
+        pods
+    }
+
     fn controlled_by(&self, uid: &str) -> impl Iterator<Item = &ObjectRef> {
         self.controlled.get(uid).into_iter().flatten()
     }

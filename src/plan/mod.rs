@@ -18,6 +18,7 @@ pub mod sheet;
 pub mod since;
 #[cfg(test)]
 mod tests;
+pub mod tree;
 
 pub use content::{ContentError, Contents};
 pub use live::Live;

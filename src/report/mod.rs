@@ -6,3 +6,4 @@ pub mod checked;
 pub mod event;
 pub mod evidence;
 pub mod outcome;
+pub mod tree;

@@ -17,6 +17,7 @@ pub mod result;
 pub mod show;
 pub mod style;
 pub mod tables;
+pub mod tree;
 pub mod validate;
 pub mod words;
 
