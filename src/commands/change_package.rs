@@ -11,8 +11,8 @@ use crate::engine::operation::Proposal;
 use crate::engine::session::Session;
 use crate::package::Package;
 use crate::plan::derive::change_package::{files, kept, scope};
-use crate::plan::sheet::{Sheet, down, untouched};
-use crate::plan::{Contents, Inputs, Vdus, drift, items, journal};
+use crate::plan::sheet::Sheet;
+use crate::plan::{Contents, drift, journal};
 use crate::record::{Instance, Revision, Verb};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -95,33 +95,23 @@ pub(crate) async fn run(global: &Global, args: ChangePackageArgs) -> Result<Exit
         let target = Revision { verb: Verb::ChangePackage, ..target };
         let (target, scope) = scope(current, target, &contents, &live)?;
         let drift = drift::overwritten(current, &target, &scope, &contents, &live)?;
-        let journal = journal(current, Some(target.clone()), scope, &live);
-        let items = items(&Inputs { journal: &journal, contents: &contents, live: &live, instance_id: &instance.id })?;
         let mut notes = notes.clone();
         notes.extend(kept(&target).map(|object| {
             format!("{object} is not in the new package and stays, for its data: terminate --delete-pvc takes it along")
         }));
+        let params = json!({
+            "vnfdId": target.package.vnfd_id,
+            "additionalParams": {"lcm-kubernetes-def-files": target.files},
+        });
+        let incoming = Some(target.package.digest.clone());
+        let journal = journal(current, Some(target), scope, &live);
         let sheet = Sheet {
-            package_before: Some(current.package.clone()),
-            package_after: Some(target.package.clone()),
             digests_checked,
             drift,
-            untouched: untouched(&target, &items, &Vdus::of(&target, &contents)),
-            down: down(&items, &live),
             notes,
-            ..Sheet::new(Verb::ChangePackage, instance, env.cluster.context(), &current.namespace, items)
+            ..Sheet::of(Verb::ChangePackage, instance, env.cluster.context(), &journal, &contents, &live)?
         };
-        Ok(Proposal {
-            operation_id: operation_id.clone(),
-            verb: Verb::ChangePackage,
-            params: json!({
-                "vnfdId": target.package.vnfd_id,
-                "additionalParams": {"lcm-kubernetes-def-files": target.files},
-            }),
-            incoming: Some(target.package.digest.clone()),
-            journal,
-            sheet,
-        })
+        Ok(Proposal { operation_id: operation_id.clone(), params, incoming, journal, sheet })
     };
     let proposal = propose(&session)?;
     if proposal.journal.scope.is_empty() && id.digest == current.package.digest {
@@ -131,8 +121,7 @@ pub(crate) async fn run(global: &Global, args: ChangePackageArgs) -> Result<Exit
     let operating =
         Operating { env: &env, session: &mut session, contents: &contents, observer: &observer, change: &args.change };
     let terms = Terms::of(&args.way);
-    let again = async |session: &Session| propose(session);
-    let (exit, _) = operating.run(terms, proposal, again).await?;
+    let (exit, _) = operating.run(terms, propose).await?;
     Ok(exit)
 }
 

@@ -9,8 +9,8 @@ use crate::engine::operation::Proposal;
 use crate::engine::session::Session;
 use crate::plan::derive::heal::{self, Targets};
 use crate::plan::derive::update::deferred;
-use crate::plan::sheet::{Sheet, down, untouched};
-use crate::plan::{Contents, Inputs, Vdus, items, journal};
+use crate::plan::sheet::Sheet;
+use crate::plan::{Contents, journal};
 use crate::record::Verb;
 use serde_json::{Map, Value, json};
 
@@ -91,40 +91,20 @@ pub(crate) async fn run(global: &Global, args: HealArgs) -> Result<Exit, CliErro
                     .map_err(CliError::new)?
             }
         };
-        let journal = journal(&current, Some(target.clone()), scope, &live);
-        let items = items(&Inputs {
-            journal: &journal,
-            contents: &contents,
-            live: &live,
-            instance_id: &session.instance().id,
-        })?;
+        let journal = journal(&current, Some(target), scope, &live);
         // With --all, what was deferred comes into force: it is what the plan is about.
         let in_force =
             if targets.is_none() { deferred(&current, &contents).map_err(CliError::new)? } else { Vec::new() };
-        let vdus = Vdus::of(&target, &contents);
         let sheet = Sheet {
-            package_before: Some(current.package.clone()),
-            package_after: Some(target.package.clone()),
             deferred: in_force,
-            untouched: untouched(&target, &items, &vdus),
-            down: down(&items, &live),
-            ..Sheet::new(Verb::Heal, instance, env.cluster.context(), &current.namespace, items)
+            ..Sheet::of(Verb::Heal, instance, env.cluster.context(), &journal, &contents, &live)?
         };
-        Ok(Proposal {
-            operation_id: operation_id.clone(),
-            verb: Verb::Heal,
-            params: params(&args),
-            incoming: None,
-            journal,
-            sheet,
-        })
+        Ok(Proposal { operation_id: operation_id.clone(), params: params(&args), incoming: None, journal, sheet })
     };
-    let proposal = propose(&session)?;
     let operating =
         Operating { env: &env, session: &mut session, contents: &contents, observer: &observer, change: &args.change };
     let terms = Terms { asks: args.all, overwrite_drift: true, ..Terms::default() };
-    let again = async |session: &Session| propose(session);
-    let (exit, _) = operating.run(terms, proposal, again).await?;
+    let (exit, _) = operating.run(terms, propose).await?;
     Ok(exit)
 }
 

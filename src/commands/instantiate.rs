@@ -10,8 +10,8 @@ use crate::cli::error::{CliError, Exit};
 use crate::cluster::store::Stored;
 use crate::engine::operation::Proposal;
 use crate::engine::session::{Session, Standing};
+use crate::plan::Contents;
 use crate::plan::sheet::Sheet;
-use crate::plan::{Contents, Inputs, items};
 use crate::record::instance::InstantiationState;
 use crate::record::operation::RecordChange;
 use crate::record::{Instance, Journal, Verb};
@@ -126,17 +126,14 @@ async fn operate(
             record: RecordChange::default(),
         };
         let live = observer.live();
-        let items = items(&Inputs { journal: &journal, contents, live: &live, instance_id: &session.instance().id })?;
         let sheet = Sheet {
-            package_after: Some(target.package.clone()),
             flavour: Some((target.flavour_id.clone(), target.instantiation_level_id.clone())),
             digests_checked,
             notes: notes.clone(),
-            ..Sheet::new(Verb::Instantiate, session.instance(), env.cluster.context(), &target.namespace, items)
+            ..Sheet::of(Verb::Instantiate, session.instance(), env.cluster.context(), &journal, contents, &live)?
         };
         Ok(Proposal {
             operation_id: operation_id.clone(),
-            verb: Verb::Instantiate,
             params: json!({
                 "flavourId": target.flavour_id,
                 "instantiationLevelId": target.instantiation_level_id,
@@ -147,11 +144,9 @@ async fn operate(
             sheet,
         })
     };
-    let proposal = propose(session)?;
     let operating = Operating { env, session, contents, observer: &observer, change: &args.change };
     let terms = Terms { rollback_on_failure: args.rollback_on_failure, ..Terms::default() };
-    let again = async |session: &Session| propose(session);
-    let (exit, _) = operating.run(terms, proposal, again).await?;
+    let (exit, _) = operating.run(terms, propose).await?;
     Ok(exit)
 }
 

@@ -69,7 +69,8 @@ impl Terms {
 }
 
 impl Operating<'_> {
-    /// Goes through with a proposal; `again` makes it anew from the record and the live objects.
+    /// Goes through with what `propose` makes of the record and the live objects; it is asked again whenever they
+    /// may have changed.
     ///
     /// Returns how the process ends, and the outcome when there was an operation.
     ///
@@ -78,10 +79,10 @@ impl Operating<'_> {
     pub async fn run(
         self,
         terms: Terms,
-        mut proposal: Proposal,
-        again: impl AsyncFn(&Session) -> Result<Proposal, CliError>,
+        propose: impl Fn(&Session) -> Result<Proposal, CliError>,
     ) -> Result<(Exit, Option<Outcome>), CliError> {
         let env = self.env;
+        let mut proposal = propose(self.session)?;
         let interactive = terms.asks && !self.change.yes && env.ui.interactive();
         // Until somebody is asked, or something is written, Ctrl-C simply ends the process.
         let mut stop = None;
@@ -104,7 +105,7 @@ impl Operating<'_> {
             // Who agrees to the plan agrees to what it says of drift.
             let overwrite = terms.overwrite_drift || interactive && !sheet.drift.is_empty();
             let Some(checked) = self.check(&proposal, &around, overwrite, refuses_drift).await? else {
-                let now = again(self.session).await?;
+                let now = propose(self.session)?;
                 if !only_checks {
                     self.tell_changed(sheet, &now.sheet, interactive)?;
                 }
@@ -131,7 +132,7 @@ impl Operating<'_> {
             }
             let options = options(self.change, stop, Manner { overwrite, ..terms.manner.clone() });
             let (events, receiver) = Events::channel();
-            let plan_again = async |session: &Session| again(session).await;
+            let plan_again = async |session: &Session| propose(session);
             let shown = proposal.sheet.clone();
             match begin(self.session, proposal, self.contents, self.observer, &options, plan_again).await? {
                 Begun::PlanChanged(now) => {

@@ -8,8 +8,8 @@ use crate::cli::error::{CliError, Exit};
 use crate::engine::operation::Proposal;
 use crate::engine::session::Session;
 use crate::plan::derive::scale::{self, Direction, Refusal, moves, notes};
-use crate::plan::sheet::{Sheet, untouched};
-use crate::plan::{Contents, Inputs, Vdus, items, journal};
+use crate::plan::sheet::Sheet;
+use crate::plan::{Contents, journal};
 use crate::record::{AspectLevel, Verb};
 use clap::value_parser;
 use serde_json::{Value, json};
@@ -87,31 +87,19 @@ pub(crate) async fn run(global: &Global, args: ScaleArgs) -> Result<Exit, CliErr
         let (target, scope) =
             scale::scale(&request).map_err(|refusal| refused(&instance.vnf_instance_name, refusal))?;
         let notes = notes(current, &scope, &contents, &live)?;
-        let journal = journal(current, Some(target.clone()), scope, &live);
-        let items = items(&Inputs { journal: &journal, contents: &contents, live: &live, instance_id: &instance.id })?;
+        let moved = moves(current, &target);
+        let journal = journal(current, Some(target), scope, &live);
         let sheet = Sheet {
-            package_before: Some(current.package.clone()),
-            package_after: Some(target.package.clone()),
-            scale: moves(current, &target),
-            untouched: untouched(&target, &items, &Vdus::of(&target, &contents)),
+            scale: moved,
             notes,
-            ..Sheet::new(Verb::Scale, instance, env.cluster.context(), &current.namespace, items)
+            ..Sheet::of(Verb::Scale, instance, env.cluster.context(), &journal, &contents, &live)?
         };
-        Ok(Proposal {
-            operation_id: operation_id.clone(),
-            verb: Verb::Scale,
-            params: args.params(),
-            incoming: None,
-            journal,
-            sheet,
-        })
+        Ok(Proposal { operation_id: operation_id.clone(), params: args.params(), incoming: None, journal, sheet })
     };
-    let proposal = propose(&session)?;
     let operating =
         Operating { env: &env, session: &mut session, contents: &contents, observer: &observer, change: &args.change };
     let terms = Terms { rollback_on_failure: args.rollback_on_failure, ..Terms::default() };
-    let again = async |session: &Session| propose(session);
-    let (exit, _) = operating.run(terms, proposal, again).await?;
+    let (exit, _) = operating.run(terms, propose).await?;
     Ok(exit)
 }
 

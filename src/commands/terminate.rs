@@ -11,7 +11,7 @@ use crate::object::ObjectRef;
 use crate::object::mask::printable_line;
 use crate::plan::order::holds_data;
 use crate::plan::sheet::Sheet;
-use crate::plan::{Contents, Inputs, items, journal};
+use crate::plan::{Contents, journal};
 use crate::record::names::instance_selector;
 use crate::record::operation::Manner;
 use crate::record::{Revision, Scope, Verb};
@@ -86,12 +86,6 @@ pub(crate) async fn run(global: &Global, args: TerminateArgs) -> Result<Exit, Cl
             all.partition(|object| holds_data(object) && !args.delete_pvc);
         let scope = Scope { delete: deleted.into_iter().cloned().collect(), ..Scope::default() };
         let journal = journal(&current, None, scope, &live);
-        let items = items(&Inputs {
-            journal: &journal,
-            contents: &contents,
-            live: &live,
-            instance_id: &session.instance().id,
-        })?;
         let mut notes: Vec<String> =
             kept.iter().map(|object| format!("{object} holds data and is kept, --delete-pvc takes it along")).collect();
         notes.push(match (args.force, args.grace_period) {
@@ -102,21 +96,16 @@ pub(crate) async fn run(global: &Global, args: TerminateArgs) -> Result<Exit, Cl
         if args.delete {
             notes.push("the record goes too, with its operations and the packages that nobody else uses".into());
         }
-        let sheet = Sheet {
-            package_before: Some(current.package.clone()),
-            notes,
-            ..Sheet::new(Verb::Terminate, instance, env.cluster.context(), &current.namespace, items)
-        };
+        let sheet =
+            Sheet { notes, ..Sheet::of(Verb::Terminate, instance, env.cluster.context(), &journal, &contents, &live)? };
         Ok(Proposal {
             operation_id: operation_id.clone(),
-            verb: Verb::Terminate,
             params: json!({"terminationType": if args.force { "FORCEFUL" } else { "GRACEFUL" }}),
             incoming: None,
             journal,
             sheet,
         })
     };
-    let proposal = propose(&session)?;
     let operating =
         Operating { env: &env, session: &mut session, contents: &contents, observer: &observer, change: &args.change };
     let terms = Terms {
@@ -125,8 +114,7 @@ pub(crate) async fn run(global: &Global, args: TerminateArgs) -> Result<Exit, Cl
         manner: Manner { grace_seconds: grace_seconds(&args), delete_record: args.delete, ..Manner::default() },
         ..Terms::default()
     };
-    let again = async |session: &Session| propose(session);
-    let (exit, outcome) = operating.run(terms, proposal, again).await?;
+    let (exit, outcome) = operating.run(terms, propose).await?;
     if args.delete && exit == Exit::Done && outcome.is_some() {
         remove(&env, &session).await?;
         env.ui.out(&line(&session.instance().vnf_instance_name));

@@ -11,8 +11,8 @@ use crate::plan::derive::change_package;
 use crate::plan::derive::scale::{moves, scaled_since};
 use crate::plan::derive::undo::{earlier, undo};
 use crate::plan::derive::update::{self, Refusal, RefusedChange};
-use crate::plan::sheet::{Sheet, down, untouched};
-use crate::plan::{Contents, Inputs, Vdus, drift, items, journal};
+use crate::plan::sheet::Sheet;
+use crate::plan::{Contents, drift, journal};
 use crate::record::{Instance, Revision, Verb};
 use serde_json::json;
 
@@ -67,34 +67,27 @@ pub(crate) async fn run(global: &Global, args: UndoArgs) -> Result<Exit, CliErro
         };
         let deferred = update::deferred(&target, &contents).map_err(CliError::new)?;
         let drift = drift::overwritten(current, &target, &scope, &contents, &live)?;
-        let journal = journal(current, Some(target.clone()), scope, &live);
-        let items = items(&Inputs { journal: &journal, contents: &contents, live: &live, instance_id: &instance.id })?;
+        let moved = moves(current, &target);
+        let journal = journal(current, Some(target), scope, &live);
         let sheet = Sheet {
-            package_before: Some(current.package.clone()),
-            package_after: Some(target.package.clone()),
             revisions: Some((current.number, to.number)),
-            scale: moves(current, &target),
+            scale: moved,
             deferred,
             drift,
-            untouched: untouched(&target, &items, &Vdus::of(&target, &contents)),
-            down: down(&items, &live),
-            ..Sheet::new(Verb::Undo, instance, env.cluster.context(), &current.namespace, items)
+            ..Sheet::of(Verb::Undo, instance, env.cluster.context(), &journal, &contents, &live)?
         };
         Ok(Proposal {
             operation_id: operation_id.clone(),
-            verb: Verb::Undo,
             params: json!({"toRevision": to.number}),
             incoming: None,
             journal,
             sheet,
         })
     };
-    let proposal = propose(&session)?;
     let operating =
         Operating { env: &env, session: &mut session, contents: &contents, observer: &observer, change: &args.change };
     let terms = Terms::of(&args.way);
-    let again = async |session: &Session| propose(session);
-    let (exit, _) = operating.run(terms, proposal, again).await?;
+    let (exit, _) = operating.run(terms, propose).await?;
     Ok(exit)
 }
 

@@ -11,8 +11,8 @@ use crate::engine::operation::Proposal;
 use crate::engine::session::Session;
 use crate::package::Package;
 use crate::plan::derive::update::{self, Refusal};
-use crate::plan::sheet::{ConfigRule, RecordLine, Sheet, down, untouched};
-use crate::plan::{Contents, Inputs, Vdus, drift, items, journal};
+use crate::plan::sheet::{ConfigRule, RecordLine, Sheet};
+use crate::plan::{Contents, drift, journal};
 use crate::record::operation::RecordChange;
 use crate::record::{Instance, Journal, PackageId, Revision, Scope, Verb};
 use crate::view::plan as plan_view;
@@ -78,8 +78,7 @@ pub(crate) async fn run(global: &Global, args: UpdateArgs) -> Result<Exit, CliEr
     let mut terms = Terms::of(&args.way);
     // Without a package, putting back what drifted is all that is asked for.
     terms.overwrite_drift |= prepared.restores();
-    let again = async |session: &Session| prepared.propose(&env, session);
-    let (exit, _) = operating.run(terms, proposal, again).await?;
+    let (exit, _) = operating.run(terms, |session| prepared.propose(&env, session)).await?;
     Ok(exit)
 }
 
@@ -293,13 +292,8 @@ impl Prepared {
         };
         let deferred = update::deferred(&target, &self.contents).map_err(|r| self.refused(env, instance, r))?;
         let drift = drift::overwritten(current, &target, &scope, &self.contents, &live)?;
-        let journal = Journal { record, ..journal(current, Some(target.clone()), scope, &live) };
-        let items =
-            items(&Inputs { journal: &journal, contents: &self.contents, live: &live, instance_id: &instance.id })?;
-        let vdus = Vdus::of(&target, &self.contents);
+        let journal = Journal { record, ..journal(current, Some(target), scope, &live) };
         let sheet = Sheet {
-            package_before: Some(current.package.clone()),
-            package_after: Some(target.package.clone()),
             digests_checked: self.digests_checked,
             record: record_lines(instance, &journal.record),
             config_rule: Some(match self.asked.config_paths.as_deref() {
@@ -309,10 +303,8 @@ impl Prepared {
             }),
             deferred,
             drift,
-            untouched: untouched(&target, &items, &vdus),
-            down: down(&items, &live),
             notes: self.asked.notes.clone(),
-            ..Sheet::new(Verb::Update, instance, env.cluster.context(), &current.namespace, items)
+            ..Sheet::of(Verb::Update, instance, env.cluster.context(), &journal, &self.contents, &live)?
         };
         let request = &self.asked.request;
         let params = json!({
@@ -325,7 +317,6 @@ impl Prepared {
         });
         Ok(Proposal {
             operation_id: self.operation_id.clone(),
-            verb: Verb::Update,
             params: without_nulls(params),
             incoming: Some(self.package.digest.clone()).filter(|digest| *digest != current.package.digest),
             journal,

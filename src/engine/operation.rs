@@ -17,7 +17,7 @@ use crate::cluster::store::{Store, StoreError, StoredOperation};
 use crate::plan::sheet::Sheet;
 use crate::plan::{Contents, Inputs, Item, items};
 use crate::record::operation::{By, Manner};
-use crate::record::{Instance, Journal, Operation, OperationState, Revision, Verb, names};
+use crate::record::{Instance, Journal, Operation, OperationState, Revision, names};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -28,8 +28,6 @@ use tokio::sync::watch;
 pub struct Proposal {
     /// Id of the operation to be.
     pub operation_id: String,
-    /// What is asked for.
-    pub verb: Verb,
     /// The request, as it is stored.
     pub params: Value,
     /// Revisions, scope, snapshot, record changes.
@@ -76,7 +74,7 @@ pub async fn begin<E: From<EngineError>>(
     options: &Options,
     again: impl AsyncFnOnce(&Session) -> Result<Proposal, E>,
 ) -> Result<Begun, E> {
-    let purpose = format!("{} {}", proposal.verb, names::short(&proposal.operation_id));
+    let purpose = format!("{} {}", proposal.sheet.verb, names::short(&proposal.operation_id));
     let lock = acquire(session, options, &purpose).await?;
     let now = match plan_again(session, &proposal.journal, observer, again).await {
         Ok(now) => now,
@@ -137,10 +135,10 @@ async fn write_operation(
     contents: &Contents,
     options: &Options,
 ) -> Result<StoredOperation, EngineError> {
-    let Proposal { operation_id, verb, params, journal, incoming, .. } = proposal;
+    let Proposal { operation_id, params, journal, incoming, sheet } = proposal;
     let now = session.cluster.now();
     let id = session.instance().id.clone();
-    let mut operation = Operation::begin(operation_id, &id, verb, options.by.clone(), params, &journal, now);
+    let mut operation = Operation::begin(operation_id, &id, sheet.verb, options.by.clone(), params, &journal, now);
     operation.changed_info = changed_info(&journal);
     operation.kubectl_vnf.manner = options.manner.clone();
     if let Some(name) = &journal.record.name {

@@ -5,12 +5,12 @@ use super::ahead::Consequence;
 use super::derive::scale::AspectMove;
 use super::derive::update::Deferred;
 use super::drift::Drift;
-use super::{Item, Live, Step, Vdus};
+use super::{ContentError, Contents, Inputs, Item, Live, Step, Vdus, items};
 use crate::object::ObjectRef;
 use crate::object::config::is_config;
 use crate::object::rollout::has_gap;
 use crate::object::workload::WorkloadKind;
-use crate::record::{Instance, PackageId, Revision, Verb};
+use crate::record::{Instance, Journal, PackageId, Revision, Verb};
 use serde::Serialize;
 
 /// Which ConfigMaps and Secrets an update may change.
@@ -129,6 +129,33 @@ impl Sheet {
         }
     }
 
+    /// The plan of a journal: what is done to what is live, from where to where, what stays, and who serves nothing
+    /// meanwhile. What only some verbs have to say is added by them.
+    ///
+    /// # Errors
+    /// A revision points into a package that is not at hand.
+    pub fn of(
+        verb: Verb,
+        instance: &Instance,
+        context: &str,
+        journal: &Journal,
+        contents: &Contents,
+        live: &Live,
+    ) -> Result<Self, ContentError> {
+        let items = items(&Inputs { journal, contents, live, instance_id: &instance.id })?;
+        let Journal { source, target, .. } = journal;
+        let package = |revision: &Option<Revision>| revision.as_ref().map(|revision| revision.package.clone());
+        let namespace = source.as_ref().or(target.as_ref()).map_or("", |revision| revision.namespace.as_str());
+        let untouched = |target: &Revision| untouched(target, &items, &Vdus::of(target, contents));
+        Ok(Self {
+            package_before: package(source),
+            package_after: package(target),
+            untouched: target.as_ref().map(untouched).unwrap_or_default(),
+            down: down(&items, live),
+            ..Self::new(verb, instance, context, namespace, items)
+        })
+    }
+
     /// Items that write configuration.
     pub fn config(&self) -> impl Iterator<Item = &Item> {
         self.items.iter().filter(|item| is_config(&item.object))
@@ -165,7 +192,7 @@ pub fn untouched(revision: &Revision, items: &[Item], vdus: &Vdus) -> Vec<Untouc
 }
 
 /// Who serves nothing for a moment: computed from kind, strategy and replicas.
-pub fn down(items: &[Item], live: &Live) -> Vec<String> {
+fn down(items: &[Item], live: &Live) -> Vec<String> {
     let label = |item: &Item| item.vdu.clone().unwrap_or_else(|| item.object.to_string());
     items
         .iter()

@@ -6,10 +6,9 @@ use super::unfinished;
 use crate::cli::args::{Change, DryRun, Global};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::signal::{acknowledge, stop_requests};
-use crate::engine::operation::plan_items;
 use crate::object::mask::printable_line;
-use crate::plan::sheet::{Sheet, down, untouched};
-use crate::plan::{Contents, Vdus, derive, drift};
+use crate::plan::sheet::Sheet;
+use crate::plan::{Contents, derive, drift};
 use crate::record::Revision;
 use crate::view::plan as plan_view;
 
@@ -49,21 +48,16 @@ pub(crate) async fn run(global: &Global, args: RollbackArgs) -> Result<Exit, Cli
         Some(fixed) => fixed.clone(),
         None => derive::rollback::rollback(&forward, &contents, &observer.live())?,
     };
-    let items = plan_items(&journal, &contents, &observer, &session.instance().id)?;
-    let namespace = revisions.first().map(|revision| revision.namespace.clone()).unwrap_or_default();
     let mut sheet = {
         let live = observer.live();
-        let vdus = forward.source.as_ref().map(|source| Vdus::of(source, &contents)).unwrap_or_default();
         let drift = match (&journal.source, &journal.target) {
             (Some(new), Some(old)) => drift::overwritten(new, old, &journal.scope, &contents, &live)?,
             _ => Vec::new(),
         };
         Sheet {
             id: operation.operation.id.clone(),
-            untouched: forward.source.as_ref().map(|source| untouched(source, &items, &vdus)).unwrap_or_default(),
-            down: down(&items, &live),
             drift,
-            ..Sheet::new(verb, session.instance(), env.cluster.context(), &namespace, items)
+            ..Sheet::of(verb, session.instance(), env.cluster.context(), &journal, &contents, &live)?
         }
     };
     look_ahead(&env, &observer, &mut sheet).await?;
