@@ -17,6 +17,7 @@ use std::path::Path;
 mod back;
 mod change_package;
 mod scale;
+mod tree;
 
 const INSTANCE: &str = "dec67077-b67c-46ff-b5bf-3b8d34b4ed79";
 

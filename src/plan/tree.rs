@@ -185,8 +185,9 @@ impl Look<'_> {
         };
         let readiness = ready(self.live, object, found, None);
         let pods = self.live.pods_of(object);
-        let hopeless =
-            pods.iter().any(|pod| !troubles(pod, None).is_empty()) || controller_trouble(found, pods.len()).is_some();
+        // Of the kinds that do not say so in a condition it would only be a guess.
+        let refused = controller_trouble(found, pods.len()).filter(|trouble| !trouble.message.is_empty());
+        let hopeless = refused.is_some() || pods.iter().any(|pod| !troubles(pod, None).is_empty());
         let state = match readiness {
             Readiness::Ready => State::Done,
             Readiness::Failed(_) => State::Failed,
@@ -201,9 +202,7 @@ impl Look<'_> {
             _ if object.kind == "Pod" => self.reason(found),
             // Its Pods stand below, and say more.
             Readiness::Waiting(_) if pods.iter().any(|pod| active(pod) && !is_ready(pod)) => String::new(),
-            Readiness::Waiting(why) | Readiness::Failed(why) => {
-                controller_trouble(found, pods.len()).map_or_else(|| why.clone(), |trouble| explained(&trouble))
-            }
+            Readiness::Waiting(why) | Readiness::Failed(why) => refused.as_ref().map_or_else(|| why.clone(), explained),
         };
         let mut row = self.row(state, object, vdu, words);
         row.sets = self.sets(object, found, None, false);

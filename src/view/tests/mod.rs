@@ -3,6 +3,7 @@
 mod after;
 mod before;
 mod looks;
+mod tree;
 mod validate;
 
 use insta::Settings;
@@ -12,6 +13,17 @@ use insta::Settings;
 fn assert_screen(name: &str, text: &str) {
     let shown = anstream::adapter::strip_str(text).to_string();
     assert!(shown.lines().all(|line| !line.ends_with(' ')), "a line of {name} ends in a space:\n{shown}");
+    snapshot(name, &shown);
+}
+
+/// Compares a screen with its snapshot, colours and all; `␛` stands for the escape character.
+#[track_caller]
+fn assert_coloured(name: &str, text: &str) {
+    snapshot(name, &text.replace('\u{1b}', "␛"));
+}
+
+#[track_caller]
+fn snapshot(name: &str, shown: &str) {
     let mut settings = Settings::clone_current();
     settings.set_snapshot_path("../snapshots");
     settings.set_prepend_module_to_snapshot(false);
