@@ -3,11 +3,13 @@
 //! `status.image` is never compared with anything: the container runtime rewrites it (`nginx` becomes
 //! `docker.io/library/nginx:latest`). A container is told from its successor by its id.
 
+mod reason;
 mod snapshot;
 
 use super::workload::{self, ContainerClass, ContainerRef};
 use super::{text, uid};
 use jiff::Timestamp;
+pub use reason::{reason, reason_with_events, scheduler_reason};
 use serde_json::Value;
 pub use snapshot::{ContainerSnapshot, Difference, Snapshot};
 
@@ -202,187 +204,6 @@ pub fn fresh_without_probe<'a>(pod: &'a Value, before: Option<&Snapshot>, now: T
         fresh && new && !state.probed() && state.spec.class != ContainerClass::Init
     });
     states
-}
-
-/// The state of a Pod in a few words, as a person says it. What only events know (that an image is being pulled,
-/// that a volume cannot be mounted) is not in it.
-pub fn reason(pod: &Value) -> String {
-    if terminating(pod) {
-        return "Terminating".into();
-    }
-    if let Some(short) = unscheduled(pod) {
-        return short;
-    }
-    if phase(pod) == "Failed"
-        && let Some(reason) = text(pod, "/status/reason").filter(|reason| !reason.is_empty())
-    {
-        return reason.to_owned();
-    }
-    let states = container_states(pod);
-    if let Some(waits) = initializing(&states) {
-        return waits;
-    }
-    let main = || states.iter().filter(|state| state.spec.class == ContainerClass::Main);
-    // A reason that somebody can act upon goes before the ordinary ones.
-    let waiting = main().filter_map(ContainerState::waiting).map(|(reason, _)| reason);
-    let starting = |reason: &str| matches!(reason, "" | "ContainerCreating" | "PodInitializing");
-    if let Some(trouble) = waiting.clone().find(|reason| !starting(reason)) {
-        return trouble.to_owned();
-    }
-    if let Some(end) = main().filter(|state| !state.succeeded()).find_map(ContainerState::terminated) {
-        return ended(end);
-    }
-    if waiting.clone().next().is_some() {
-        return if phase(pod).is_empty() || phase(pod) == "Pending" || main().any(|s| s.status.is_some()) {
-            "ContainerCreating".into()
-        } else {
-            phase(pod).to_owned()
-        };
-    }
-    if main().next().is_some() && main().all(ContainerState::succeeded) {
-        return "Completed".into();
-    }
-    if is_ready(pod) {
-        return "Running".into();
-    }
-    not_ready(pod, &states)
-}
-
-/// The same, with what the Pod's events (oldest first) know better: what is being pulled, which volume cannot be
-/// mounted, how often a probe has failed and why.
-pub fn reason_with_events(pod: &Value, events: &[Value]) -> String {
-    let reason = reason(pod);
-    let told = |words: &[&str]| {
-        let known = |event: &&Value| text(event, "/reason").is_some_and(|reason| words.contains(&reason));
-        events.iter().rev().find(known)
-    };
-    let message = |event: &Value| text(event, "/message").unwrap_or("").lines().next().unwrap_or("").trim().to_owned();
-    match reason.as_str() {
-        "ContainerCreating" => match told(&["Pulling", "Pulled", "FailedMount", "FailedCreatePodSandBox"]) {
-            Some(event) if text(event, "/reason") == Some("Pulling") => {
-                let image = message(event);
-                // `Pulling image "nginx"`.
-                image.split('"').nth(1).map_or(reason, |image| format!("pulling {image}"))
-            }
-            Some(event) if text(event, "/reason") != Some("Pulled") => {
-                format!("{}: {}", text(event, "/reason").unwrap_or(""), message(event))
-            }
-            _ => reason,
-        },
-        "not ready: readiness probe" | "not ready: startup probe" => match told(&["Unhealthy"]) {
-            Some(event) => {
-                let times = ["/series/count", "/count"].iter().find_map(|at| event.pointer(at)?.as_u64()).unwrap_or(1);
-                let times = if times == 1 { "once".to_owned() } else { format!("{times} times") };
-                // `Readiness probe failed: why`.
-                let why = message(event);
-                let why = why.split_once("probe failed: ").map_or("", |(_, why)| why);
-                let why = if why.is_empty() { String::new() } else { format!(": {why}") };
-                format!("{reason} failed {times}{why}")
-            }
-            None => reason,
-        },
-        unschedulable if unschedulable.starts_with("Unschedulable") => match told(&["TriggeredScaleUp", "Nominated"]) {
-            Some(_) if super::trouble::scaling_up(events) => format!("{reason}; the cluster scales up"),
-            _ => reason,
-        },
-        _ => reason,
-    }
-}
-
-/// Why a Pod has no node: `Unschedulable: Insufficient cpu`.
-fn unscheduled(pod: &Value) -> Option<String> {
-    let scheduled = condition(pod, "PodScheduled")?;
-    let part = |key: &str| scheduled.get(key).and_then(Value::as_str).unwrap_or("");
-    if part("status") != "False" {
-        return None;
-    }
-    Some(match part("reason") {
-        "Unschedulable" => format!("Unschedulable: {}", scheduler_reason(part("message"))),
-        "SchedulingGated" => "scheduling is gated".into(),
-        "" => "Pending".into(),
-        other => other.to_owned(),
-    })
-}
-
-/// The reasons in a scheduler's message, without the counts of nodes and what it says of preemption:
-/// `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had ... . preemption: ...`.
-pub fn scheduler_reason(message: &str) -> String {
-    let list = message.split_once("nodes are available: ").map_or(message, |(_, list)| list);
-    // A sentence ends with a stop and a space; names with stops in them do not.
-    let list = list.split(". ").next().unwrap_or(list).trim_end_matches('.');
-    let mut reasons: Vec<&str> = Vec::new();
-    for part in list.split(", ") {
-        let part = part.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start();
-        let part = part.strip_prefix("node(s) ").unwrap_or(part);
-        if !part.is_empty() && !reasons.contains(&part) {
-            reasons.push(part);
-        }
-    }
-    if reasons.is_empty() { "no reason given".into() } else { reasons.join(", ") }
-}
-
-/// What the init containers are at, until all have done their part.
-fn initializing(states: &[ContainerState<'_>]) -> Option<String> {
-    let init: Vec<_> = states.iter().filter(|state| state.spec.class != ContainerClass::Main).collect();
-    let started = |state: &ContainerState<'_>| {
-        state.status.and_then(|status| status.get("started")).and_then(Value::as_bool) == Some(true)
-    };
-    let done = |state: &&&ContainerState<'_>| match state.spec.class {
-        ContainerClass::Sidecar => started(state) || state.succeeded(),
-        _ => state.succeeded(),
-    };
-    let at = init.iter().position(|state| !done(&state))?;
-    // Sidecars of a Pod whose main containers have run are no longer a matter of starting.
-    if states.iter().any(|s| s.spec.class == ContainerClass::Main && !s.id().is_empty()) {
-        return match init[at].waiting() {
-            Some((reason, _)) if init[at].spec.class == ContainerClass::Sidecar && !reason.is_empty() => {
-                Some(format!("{reason} (sidecar {})", init[at].spec.name))
-            }
-            _ => None,
-        };
-    }
-    let name = init[at].spec.name;
-    if let Some(end) = init[at].terminated() {
-        return Some(format!("{} (init {name})", ended(end)));
-    }
-    match init[at].waiting() {
-        Some((reason, _)) if !matches!(reason, "" | "PodInitializing" | "ContainerCreating") => {
-            Some(format!("{reason} (init {name})"))
-        }
-        _ => Some(format!("waiting for init container {} of {}", at + 1, init.len())),
-    }
-}
-
-/// How a container ended: the kubelet's word, else signal or exit code.
-fn ended(end: &Value) -> String {
-    let number = |key: &str| end.get(key).and_then(Value::as_i64).unwrap_or(0);
-    match text(end, "/reason").filter(|reason| !reason.is_empty()) {
-        Some(reason) => reason.to_owned(),
-        None if number("signal") != 0 => format!("signal {}", number("signal")),
-        None => format!("exit code {}", number("exitCode")),
-    }
-}
-
-/// Why a Pod whose containers run is not ready.
-fn not_ready(pod: &Value, states: &[ContainerState<'_>]) -> String {
-    let behind = states.iter().find(|s| s.spec.class != ContainerClass::Init && s.running() && !s.serves());
-    let Some(behind) = behind else {
-        let contained = condition(pod, "ContainersReady").and_then(|one| text(one, "/status")) == Some("True");
-        return match (contained, phase(pod)) {
-            (true, _) if pod.pointer("/spec/readinessGates").is_some() => "not ready: readiness gate".into(),
-            (_, "Running") => "not ready".into(),
-            (_, "") => "Pending".into(),
-            (_, other) => other.to_owned(),
-        };
-    };
-    let started = behind.status.and_then(|status| status.get("started")).and_then(Value::as_bool);
-    if behind.has("startupProbe") && started != Some(true) {
-        "not ready: startup probe".into()
-    } else if behind.has("readinessProbe") {
-        "not ready: readiness probe".into()
-    } else {
-        "not ready".into()
-    }
 }
 
 #[cfg(test)]

@@ -112,6 +112,11 @@ fn snapshots_are_stored_as_camel_case() {
     assert_eq!(older.containers["c"].restarts, 1);
 }
 
+/// A chain of errors as containerd and runc give it.
+const START: &str = "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc \
+                     create failed: unable to start container process: error during container init: exec: \"nosuch\": \
+                     executable file not found in $PATH: unknown";
+
 #[test]
 fn reasons() {
     let unschedulable = |message: &str| {
@@ -120,6 +125,16 @@ fn reasons() {
     };
     let waiting = |reason: &str| pod(json!({"state": {"waiting": {"reason": reason}}}));
     let ended = |end: Value| pod(json!({"state": {"terminated": end}}));
+    let crashed = |end: Value| {
+        pod(json!({"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": end}}))
+    };
+    let conditioned = |conditions: &[(&str, &str, &str)], deleted: bool| {
+        let conditions =
+            conditions.iter().map(|(kind, status, why)| json!({"type": kind, "status": status, "reason": why}));
+        let mut one = running();
+        one["status"]["conditions"] = conditions.collect();
+        if deleted { with(one, &[("/metadata/deletionTimestamp", json!("t"))]) } else { one }
+    };
     let probe = |kind: &str, started: bool| {
         with(
             pod(json!({"ready": false, "started": started, "state": {"running": {}}})),
@@ -133,6 +148,57 @@ fn reasons() {
         ("creating", waiting("ContainerCreating"), "ContainerCreating"),
         ("pull", waiting("ImagePullBackOff"), "ImagePullBackOff"),
         ("crash", waiting("CrashLoopBackOff"), "CrashLoopBackOff"),
+        ("crash, how", crashed(json!({"exitCode": 1, "reason": "Error"})), "CrashLoopBackOff: exit code 1"),
+        ("crash, memory", crashed(json!({"exitCode": 137, "reason": "OOMKilled"})), "CrashLoopBackOff: OOMKilled"),
+        ("held back after its predecessor", crashed(json!({"exitCode": 137, "reason": "Error"})), "CrashLoopBackOff"),
+        (
+            "never started",
+            crashed(json!({"exitCode": 128, "reason": "StartError", "message": START})),
+            "CrashLoopBackOff: exec: \"nosuch\": executable file not found in $PATH",
+        ),
+        (
+            "cannot start",
+            pod(json!({"state": {"waiting": {"reason": "RunContainerError", "message": START}}})),
+            "RunContainerError: exec: \"nosuch\": executable file not found in $PATH",
+        ),
+        (
+            "no key",
+            pod(json!({"state": {"waiting": {"reason": "CreateContainerConfigError",
+                "message": "couldn't find key password in Secret default/secret-data"}}})),
+            "CreateContainerConfigError: no key password in Secret secret-data",
+        ),
+        (
+            "no Secret",
+            pod(json!({"state": {"waiting": {"reason": "CreateContainerConfigError",
+                "message": "secret \"secret-data\" not found"}}})),
+            "CreateContainerConfigError: secret \"secret-data\" not found",
+        ),
+        (
+            "evicted by a drain",
+            conditioned(&[("DisruptionTarget", "True", "EvictionByEvictionAPI")], true),
+            "Terminating: evicted",
+        ),
+        (
+            "held",
+            with(
+                ended(json!({"exitCode": 0})),
+                &[("/metadata/deletionTimestamp", json!("t")), ("/metadata/finalizers", json!(["example.com/wait"]))],
+            ),
+            "Terminating: held by finalizer example.com/wait",
+        ),
+        (
+            "a lost node",
+            conditioned(&[("Ready", "False", ""), ("ContainersReady", "True", "")], false),
+            "not ready: its node does not answer",
+        ),
+        (
+            "a gate",
+            with(
+                conditioned(&[("Ready", "False", ""), ("ContainersReady", "True", "")], false),
+                &[("/spec/readinessGates", json!([{"conditionType": "example.com/balanced"}]))],
+            ),
+            "not ready: readiness gate example.com/balanced",
+        ),
         ("completed", ended(json!({"exitCode": 0, "reason": "Completed"})), "Completed"),
         ("error", ended(json!({"exitCode": 1, "reason": "Error"})), "Error"),
         ("memory", ended(json!({"exitCode": 137, "reason": "OOMKilled"})), "OOMKilled"),
@@ -205,8 +271,27 @@ fn events_know_more() {
     let pulling = event("Pulling", "Pulling image \"celebdor/kuryr-demo\"");
     for (what, pod, events, expected) in [
         ("nothing", &creating, vec![], "ContainerCreating"),
-        ("pulling", &creating, vec![pulling.clone()], "pulling celebdor/kuryr-demo"),
-        ("pulled", &creating, vec![pulling, event("Pulled", "Successfully")], "ContainerCreating"),
+        ("pulling", &creating, vec![pulling.clone()], "Pulling celebdor/kuryr-demo"),
+        ("pulled", &creating, vec![pulling.clone(), event("Pulled", "Successfully")], "ContainerCreating"),
+        (
+            "of an init container",
+            &json!({"spec": {"initContainers": [{"name": "a"}, {"name": "b"}], "containers": [{"name": "c"}]},
+                "status": {"phase": "Pending"}}),
+            vec![event("Scheduled", "Successfully assigned"), pulling],
+            "Pulling celebdor/kuryr-demo (init container 1 of 2)",
+        ),
+        (
+            "no network",
+            &creating,
+            vec![event("Scheduled", "x"), event("FailedCreatePodSandBox", "Failed to create pod sandbox: no CNI")],
+            "FailedCreatePodSandBox: Failed to create pod sandbox: no CNI",
+        ),
+        (
+            "no volume at first",
+            &creating,
+            vec![event("FailedAttachVolume", "Multi-Attach error"), event("SuccessfulAttachVolume", "succeeded")],
+            "ContainerCreating",
+        ),
         (
             "no volume",
             &creating,
