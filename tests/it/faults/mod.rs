@@ -13,7 +13,8 @@
 //! that the operation does not touch with the same UID, start time and restarts, and nothing left behind.
 //!
 //! `VNF_FAULTS` says which cases are tried: `all`, or those whose names begin with it (a failing case prints its own);
-//! without it a sample of all. `VNF_FAULTS_JOBS` says how many at a time, for each operation.
+//! without it a sample of all. `VNF_FAULTS_JOBS` says how many at a time, for each operation. `VNF_FAULTS_SEEN` names a
+//! file with what an earlier run has printed: cases that went right in it are not tried again.
 
 mod bench;
 mod case;
@@ -92,9 +93,12 @@ fn try_all(story: Story) {
         })
         .collect();
     let count = all.len();
-    let chosen = choose(all, &wanted);
-    eprintln!("{}: {} points, {count} cases, of which {} are tried", story.name(), clean.points.len(), chosen.len());
+    let seen = std::env::var("VNF_FAULTS_SEEN").map(|path| std::fs::read_to_string(path).expect("an earlier run"));
+    let seen = seen.unwrap_or_default();
+    let mut chosen = choose(all, &wanted);
     assert!(!chosen.is_empty(), "no case of {} begins with {wanted:?}", story.name());
+    chosen.retain(|case| !went_right(&seen, case));
+    eprintln!("{}: {} points, {count} cases, of which {} are tried", story.name(), clean.points.len(), chosen.len());
 
     let queue = Mutex::new(VecDeque::from(chosen));
     let series = Series { cluster, story, packages: &packages, clean, queue, ends: Mutex::default() };
@@ -150,6 +154,16 @@ impl Series<'_> {
         eprintln!("{}: {} cases: {counts:?}, {} wrong", self.story.name(), ends.len(), wrong.len());
         assert!(wrong.is_empty(), "these went wrong, each is told of above:\n{}", wrong.join("\n"));
     }
+}
+
+/// Whether a case went right in an earlier run; one that was to be rolled back as well, if that was tried too.
+fn went_right(seen: &str, case: &Case) -> bool {
+    let end = |case: &Case| {
+        let head = format!("{case}: ");
+        seen.lines().find_map(|line| line.strip_prefix(&head)).filter(|end| !end.starts_with("WRONG"))
+    };
+    let back = || end(&Case { way: Way::Back, ..case.clone() }).is_some();
+    end(case).is_some_and(|went| !went.starts_with("Retried") || !case.story.can_be_taken_back() || back())
 }
 
 /// The cases that `wanted` names; a sample, if it names none. They come in an order that is always the same and mixes
