@@ -150,6 +150,7 @@ impl Global {
             impersonate_uid: self.impersonate_uid.clone(),
             request_timeout: self.request_timeout,
             verbosity: self.verbosity,
+            log: Some(super::ui::err),
         }
     }
 }

@@ -5,6 +5,7 @@
 pub mod args;
 pub mod error;
 pub mod signal;
+pub mod terminal;
 pub mod ui;
 
 use args::{Cli, Command, Op, PackageCommand};
@@ -16,6 +17,7 @@ use crate::commands;
 
 /// Runs the command line of this process and returns its exit code.
 pub fn run() -> u8 {
+    terminal::leave_on_panic();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -1,6 +1,7 @@
 //! The terminal: stdout for what was asked for, stderr for everything else, and the one question.
 
 use super::error::CliError;
+use super::terminal::{self, Size};
 use crate::view::{Screen, Symbols};
 use anstream::AutoStream;
 use jiff::Timestamp;
@@ -9,6 +10,8 @@ use tokio::sync::watch;
 
 /// Columns where nothing says how wide the terminal is.
 const DEFAULT_WIDTH: usize = 90;
+/// Narrower than this, nothing can be laid out.
+const MIN_WIDTH: usize = 60;
 /// Wider than this, lines are hard to read.
 const MAX_WIDTH: usize = 120;
 
@@ -29,6 +32,11 @@ impl Ui {
         Screen { width: width(), symbols: symbols(), now, namespace_flag: self.namespace_flag.clone() }
     }
 
+    /// How to render a frame for a terminal of this size, at a time.
+    pub fn frame(&self, now: Timestamp, size: Size) -> Screen {
+        Screen { width: size.columns.clamp(MIN_WIDTH, MAX_WIDTH), ..self.screen(now) }
+    }
+
     /// Prints what was asked for.
     pub fn out(&self, text: &str) {
         // Whoever closed the pipe has seen enough.
@@ -37,7 +45,7 @@ impl Ui {
 
     /// Prints everything else: progress, plans before consent, warnings, hints.
     pub fn err(&self, text: &str) {
-        let _ = AutoStream::auto(io::stderr().lock()).write_all(text.as_bytes());
+        err(text);
     }
 
     /// Prints an error with its hints.
@@ -68,6 +76,14 @@ impl Ui {
     }
 }
 
+/// As [`Ui::err`], for what knows no `Ui`. Whoever writes on the terminal at the time gets it: it never stands in the
+/// midst of a frame.
+pub fn err(text: &str) {
+    if !terminal::say(text) {
+        let _ = AutoStream::auto(io::stderr().lock()).write_all(text.as_bytes());
+    }
+}
+
 fn width() -> usize {
     let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let terminal = || {
@@ -75,7 +91,7 @@ fn width() -> usize {
             terminal_size::terminal_size_of(io::stderr()).or_else(|| terminal_size::terminal_size_of(io::stdout()));
         size.map(|(width, _)| usize::from(width.0))
     };
-    columns.or_else(terminal).unwrap_or(DEFAULT_WIDTH).clamp(60, MAX_WIDTH)
+    columns.or_else(terminal).unwrap_or(DEFAULT_WIDTH).clamp(MIN_WIDTH, MAX_WIDTH)
 }
 
 /// Unicode where the locale says so, as far as a locale is set; a `dumb` terminal gets ASCII.

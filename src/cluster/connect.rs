@@ -61,6 +61,8 @@ pub struct ConnectOptions {
     pub request_timeout: Option<Duration>,
     /// `-v`: 6 logs request lines, 7 request headers, 8 response headers.
     pub verbosity: u8,
+    /// Where these lines go.
+    pub log: Option<fn(&str)>,
 }
 
 impl Cluster {
@@ -99,6 +101,7 @@ impl Cluster {
         let layer = TrafficLayer {
             traffic: traffic.clone(),
             verbosity: options.verbosity,
+            log: options.log,
             server: config.cluster_url.clone(),
             authorized,
         };

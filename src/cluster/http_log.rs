@@ -11,7 +11,6 @@ use jiff::{SignedDuration, Timestamp};
 use kube::client::Body;
 use std::{
     fmt::Write as _,
-    io::Write as _,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -104,6 +103,8 @@ pub(super) struct TrafficLayer {
     pub traffic: Arc<Traffic>,
     /// `-v`.
     pub verbosity: u8,
+    /// Where the log goes.
+    pub log: Option<fn(&str)>,
     /// The server's base URL, for the log.
     pub server: Uri,
     /// Whether a later layer adds an `Authorization` header, to be shown masked.
@@ -141,8 +142,10 @@ where
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let layer = self.layer.clone();
         layer.traffic.sent.fetch_add(1, Ordering::Relaxed);
-        let head = (layer.verbosity >= 6)
-            .then(|| (request.method().clone(), request.uri().clone(), request.headers().clone()));
+        let head = layer
+            .log
+            .filter(|_| layer.verbosity >= 6)
+            .map(|log| (log, request.method().clone(), request.uri().clone(), request.headers().clone()));
         let started = Instant::now();
         let answer = self.inner.call(request);
         Box::pin(async move {
@@ -150,20 +153,14 @@ where
             if let Ok(response) = &answer {
                 layer.traffic.answered(response.headers());
             }
-            if let Some((method, uri, headers)) = head {
+            if let Some((log, method, uri, headers)) = head {
                 let response = answer.as_ref().ok().map(|r| (r.status(), r.headers()));
                 let line = Line { method, uri, headers, took: started.elapsed().as_millis(), response };
-                print(&line.text(&layer, Timestamp::now()));
+                log(&line.text(&layer, Timestamp::now()));
             }
             answer
         })
     }
-}
-
-/// The one place from which this module writes to the terminal.
-fn print(text: &str) {
-    // Nobody to read it is no reason to end.
-    let _ = anstream::stderr().lock().write_all(text.as_bytes());
 }
 
 /// One request and its answer, to be logged.
@@ -237,6 +234,7 @@ mod tests {
         let layer = TrafficLayer {
             traffic: Arc::default(),
             verbosity: 7,
+            log: None,
             server: Uri::from_static("https://h:6443/"),
             authorized: true,
         };
