@@ -170,9 +170,11 @@ pub enum DryRun {
 /// How to tell what happens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Progress {
-    /// As fits the terminal
+    /// The tree on a terminal that can show it, else plain
     #[default]
     Auto,
+    /// VDUs and their Pods, repainted in place; plain where there is no such terminal
+    Tree,
     /// One line per change
     Plain,
     /// One JSON object per event

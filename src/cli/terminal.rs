@@ -317,4 +317,6 @@ fn reflows(variable: impl Fn(&str) -> Option<String>) -> bool {
 }
 
 #[cfg(test)]
+mod story;
+#[cfg(test)]
 mod tests;

@@ -1,7 +1,8 @@
 //! `terminate --by-label`: what carries the instance's label is deleted, for when the record cannot say what to delete.
 
 use super::env::{Env, by, new_id};
-use super::operate::{consent, watched};
+use super::operate::consent;
+use super::progress::watched;
 use super::terminate::{TerminateArgs, grace_seconds};
 use crate::cli::args::{DryRun, Global};
 use crate::cli::error::{CliError, Exit};
@@ -74,10 +75,9 @@ pub(crate) async fn run(global: &Global, args: &TerminateArgs) -> Result<Exit, C
         lost @ LockError::Lost(_) => EngineError::Lock(lost),
     })?;
     let manner = Manner { stop, timeout: args.change.timeout, grace_seconds: grace_seconds(args) };
-    let failures = watched(&env, &args.change, Events::channel(), async |events| {
-        delete(&lock, &traces.id, &found.objects, events, &manner).await
-    })
-    .await;
+    let run = async |events: &Events| delete(&lock, &traces.id, &found.objects, events, &manner).await;
+    // Without a record there are no VDUs to make a tree of.
+    let failures = watched(&env, &args.change, None, Events::channel(), run, |_| false).await;
     let erased = match failures {
         Ok(failures) if failures.is_empty() => env.store.erase(&traces).await.map_err(CliError::from),
         Ok(failures) => Err(left(&name, &failures)),

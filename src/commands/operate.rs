@@ -2,10 +2,10 @@
 
 use super::env::{Env, by};
 use super::problems;
-use crate::cli::args::{Change, DryRun, Move, Output, Progress};
+use super::progress::{Subject, watched};
+use crate::cli::args::{Change, DryRun, Move, Output};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::signal::{acknowledge, stop_requests};
-use crate::cli::ui::Ui;
 use crate::cluster::store::StoredOperation;
 use crate::engine::carry::{Means, carry_out};
 use crate::engine::events::Events;
@@ -22,12 +22,11 @@ use crate::plan::{Contents, since};
 use crate::record::operation::Manner;
 use crate::record::{OperationState, Verb};
 use crate::report::checked::Checked;
-use crate::report::event::Event;
 use crate::report::outcome::Outcome;
 use crate::view::words::command_line;
-use crate::view::{Screen, plan as plan_view, progress, result as result_view};
+use crate::view::{Screen, plan as plan_view, result as result_view};
 use serde::Serialize;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 /// One operation on one instance.
 pub struct Operating<'a> {
@@ -131,7 +130,7 @@ impl Operating<'_> {
                 self.session.stored = env.store.create(self.session.stored.instance.clone()).await?;
             }
             let options = options(self.change, stop, Manner { overwrite, ..terms.manner.clone() });
-            let (events, receiver) = Events::channel();
+            let stream = Events::channel();
             let plan_again = async |session: &Session| propose(session);
             let shown = proposal.sheet.clone();
             match begin(self.session, proposal, self.contents, self.observer, &options, plan_again).await? {
@@ -148,10 +147,12 @@ impl Operating<'_> {
                     let (contents, observer) = (self.contents, self.observer);
                     let session = &mut *self.session;
                     let stop = options.stop.clone();
-                    let outcome = watched(env, self.change, (events, receiver), async |events| {
+                    let verb = operation.operation.kubectl_vnf.verb;
+                    let subject = Subject::of(session, contents, observer, verb, &operation.operation.id);
+                    let run = async |events: &Events| {
                         carry_out(session, *operation, lock, Means { contents, observer, events, options }).await
-                    })
-                    .await;
+                    };
+                    let outcome = watched(env, self.change, Some(subject), stream, run, says_it_all).await;
                     let outcome = outcome.map_err(|error| unfinished(env, self.session, error))?;
                     let own_fault = outcome.failures.iter().any(|failure| !failure.consequence);
                     if terms.rollback_on_failure && own_fault && !*stop.borrow() {
@@ -191,7 +192,7 @@ impl Operating<'_> {
             return Err(EngineError::changed(self.session).into());
         };
         let change = self.change;
-        let back = go_back(self, &operation, stop).await?;
+        let back = go_back(self, &operation, stop, false).await?;
         if back.state == OperationState::RolledBack {
             env.ui.err(&result_view::failed_and_rolled_back(&failed, &back, &env.screen()));
             return Ok((Exit::Failed, Some(back)));
@@ -289,15 +290,18 @@ pub async fn go_on(
     stop: watch::Receiver<bool>,
 ) -> Result<Exit, CliError> {
     let Operating { env, session, contents, observer, change } = operating;
-    let options = options(change, stop, operation.operation.kubectl_vnf.manner.clone());
-    let outcome = watched(env, change, Events::channel(), async |events| {
+    let extension = &operation.operation.kubectl_vnf;
+    let options = options(change, stop, extension.manner.clone());
+    let subject = Subject::of(session, contents, observer, extension.verb, &operation.operation.id);
+    let run = async |events: &Events| {
         carry_out(session, operation, lock, Means { contents, observer, events, options }).await
-    });
+    };
+    let outcome = watched(env, change, Some(subject), Events::channel(), run, says_it_all);
     let outcome = outcome.await.map_err(|error| unfinished(env, session, error))?;
     Ok(conclude(env, change, &outcome))
 }
 
-/// Takes back an operation that stopped half way.
+/// Takes back an operation that stopped half way; `told_whole`: what comes of it is printed Pod by Pod.
 ///
 /// # Errors
 /// Busy, or its end could not be written.
@@ -305,31 +309,25 @@ pub async fn go_back(
     operating: Operating<'_>,
     operation: &StoredOperation,
     stop: watch::Receiver<bool>,
+    told_whole: bool,
 ) -> Result<Outcome, CliError> {
     let Operating { env, session, contents, observer, change } = operating;
     let options = options(change, stop, operation.operation.kubectl_vnf.manner.clone());
     let (operation, lock) = resume(session, operation, &options, OperationState::RollingBack).await?;
-    let outcome = watched(env, change, Events::channel(), async |events| {
+    let extension = &operation.operation.kubectl_vnf;
+    let subject = Subject::of(session, contents, observer, extension.verb, &operation.operation.id);
+    let subject = Subject { rolling_back: true, ..subject };
+    let run = async |events: &Events| {
         roll_back(session, operation, lock, Means { contents, observer, events, options }).await
-    });
+    };
+    let replaced = |outcome: &Result<Outcome, EngineError>| told_whole && says_it_all(outcome);
+    let outcome = watched(env, change, Some(subject), Events::channel(), run, replaced);
     outcome.await.map_err(|error| unfinished(env, session, error))
 }
 
-/// Runs something that sends events, and prints them as they come.
-pub(super) async fn watched<T>(
-    env: &Env,
-    change: &Change,
-    (events, receiver): (Events, mpsc::UnboundedReceiver<Event>),
-    run: impl AsyncFnOnce(&Events) -> T,
-) -> T {
-    let (ui, screen, form) = (env.ui.clone(), env.screen(), change.progress);
-    // A thread of its own: a terminal that takes nothing (Ctrl-S, a pager) must not hold up the lock's renewal.
-    let printer = tokio::task::spawn_blocking(move || print_events(&ui, &screen, form, receiver));
-    let result = run(&events).await;
-    drop(events);
-    // It ends with the last sender.
-    let _ = printer.await;
-    result
+/// Whether the result says of every VDU what the tree has shown, and more. That of an instantiation does not.
+fn says_it_all(outcome: &Result<Outcome, EngineError>) -> bool {
+    outcome.as_ref().is_ok_and(|outcome| outcome.state.is_final() && outcome.verb != Verb::Instantiate)
 }
 
 /// The engine's options from the user's flags.
@@ -350,17 +348,6 @@ fn unfinished(env: &Env, session: &Session, error: EngineError) -> CliError {
     error
         .hint("The operation's end could not be written. See how it stands, and what it takes:")
         .hint(format!("  {show}"))
-}
-
-/// Prints events as they come.
-fn print_events(ui: &Ui, screen: &Screen, form: Progress, mut events: mpsc::UnboundedReceiver<Event>) {
-    while let Some(event) = events.blocking_recv() {
-        match form {
-            Progress::Auto | Progress::Plain => ui.err(&progress::line(&event, screen)),
-            Progress::Json => ui.err(&format!("{}\n", serde_json::to_string(&event).unwrap_or_default())),
-            Progress::None => {}
-        }
-    }
 }
 
 /// Prints the outcome and says how the process ends.

@@ -135,6 +135,7 @@ async fn go_forward(
 ) -> Result<Outcome, EngineError> {
     let journal = operation.journal.clone();
     let verb = operation.operation.kubectl_vnf.verb;
+    means.events.plan(&journal);
     let items = means.items(session, &journal)?;
     let deadline = Instant::now() + means.options.timeout;
     let mask = account::mask(&journal, means.contents, means.observer);

@@ -4,9 +4,11 @@
 //! Everything else that a revision names is read by name, once: nothing waits for it to change by itself.
 
 use crate::cluster::{Cluster, ClusterError, WatchEvent};
-use crate::object::ObjectRef;
+use crate::object::pod::{active, is_ready};
 use crate::object::workload::WorkloadKind;
+use crate::object::{ObjectRef, uid};
 use crate::plan::Live;
+use crate::plan::tree::PodEvents;
 use crate::record::Revision;
 use crate::record::names::instance_selector;
 use futures::StreamExt as _;
@@ -15,6 +17,9 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 use tokio::sync::{oneshot, watch};
+
+/// Of so many Pods events are read at a time.
+const EVENTS_OF: usize = 8;
 
 /// Watches the VNF until dropped.
 #[derive(Debug)]
@@ -152,6 +157,21 @@ impl Observer {
     /// The objects as last seen. Not to be held across an await.
     pub fn live(&self) -> RwLockReadGuard<'_, Live> {
         self.shared.live.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// What the cluster's events say of Pods that are not ready, as far as that may be read: of a few Pods, for each
+    /// takes a request.
+    pub async fn events_of_unready(&self, cluster: &Cluster) -> PodEvents {
+        let pods: Vec<(ObjectRef, String)> = {
+            let live = self.live();
+            let unready = live.objects().filter(|(object, pod)| object.kind == "Pod" && active(pod) && !is_ready(pod));
+            unready.take(EVENTS_OF).map(|(object, pod)| (object.clone(), uid(pod).to_owned())).collect()
+        };
+        let read = pods.into_iter().map(|(pod, uid)| async move {
+            let events = cluster.events(&pod, &uid).await.ok()?;
+            Some((uid, events))
+        });
+        futures::future::join_all(read).await.into_iter().flatten().collect()
     }
 
     /// Tells of changes from now on.

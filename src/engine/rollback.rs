@@ -52,6 +52,7 @@ async fn go_back(
         Some(fixed) => fixed,
         None => {
             let first = rollback(&forward, means.contents, &means.observer.live())?;
+            means.events.plan(&first);
             let mut items = means.items(session, &first)?;
             items.retain(|item| is_config(&item.object) && !first.scope.delete.contains(&item.object));
             let mask = account::mask(&first, means.contents, means.observer);
@@ -70,6 +71,7 @@ async fn go_back(
     };
     let mut proof = Proof::default();
     if failures.is_empty() {
+        means.events.plan(&journal);
         let items = means.items(session, &journal)?;
         let mask = account::mask(&journal, means.contents, means.observer);
         let work = back(means.work(session, lock, verb, &journal, deadline, &mask));

@@ -76,6 +76,6 @@ pub(crate) async fn run(global: &Global, args: RollbackArgs) -> Result<Exit, Cli
     acknowledge(&env.ui, stop.clone());
     let operating =
         Operating { env: &env, session: &mut session, contents: &contents, observer: &observer, change: &args.change };
-    let outcome = go_back(operating, &operation, stop).await?;
+    let outcome = go_back(operating, &operation, stop, true).await?;
     Ok(conclude(&env, &args.change, &outcome))
 }

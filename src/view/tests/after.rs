@@ -297,7 +297,7 @@ fn rollbacks() {
 fn progress_lines() {
     let event = |millis, object: ObjectRef, vdu, kind| {
         let after = Duration::from_millis(millis);
-        progress::line(&Event { after, object, vdu, kind }, &screen(90))
+        progress::line(&Event { after, object, vdu, kind })
     };
     let text = [
         event(230, object("ConfigMap", "cm-data"), None, EventKind::Written("written: cmKey1.txt".into())),

@@ -393,7 +393,7 @@ fn hostile_names() {
         plan::question(&Sheet { items: Vec::new(), ..sheet.clone() }),
         plan::question(&sheet),
         show::instance(&shown, &screen(90)),
-        progress::line(&event, &screen(90)),
+        progress::line(&event),
         tables::list(&[listed], true, true, true, &screen(90)),
     ] {
         let mut rest = text.as_str();

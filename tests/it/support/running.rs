@@ -39,7 +39,7 @@ impl Running {
         Self::start(ns.vnf_command(args))
     }
 
-    /// Starts the plugin in a namespace, on a terminal of its own.
+    /// Starts the plugin in a namespace, on a terminal of its own on which nothing can be painted.
     pub fn vnf_on_terminal(ns: &Namespace, args: &[&str]) -> Self {
         let plugin = ns.vnf_command(args);
         let words = std::iter::once(plugin.get_program()).chain(plugin.get_args());
@@ -48,7 +48,7 @@ impl Running {
         // `exec`, so that the plugin is what ends; its exit code is passed on.
         terminal.args(["-q", "-e", "-f", "-c", &format!("exec {}", quoted.join(" ")), "/dev/null"]);
         terminal.envs(plugin.get_envs().filter_map(|(key, value)| Some((key, value?))));
-        terminal.current_dir(env!("CARGO_MANIFEST_DIR")).env("SHELL", "/bin/sh");
+        terminal.current_dir(env!("CARGO_MANIFEST_DIR")).env("SHELL", "/bin/sh").env_remove("TERM");
         Self::start(terminal)
     }
 
