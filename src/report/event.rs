@@ -9,6 +9,7 @@ use std::time::Duration;
 #[serde(rename_all = "camelCase")]
 pub struct Event {
     /// Since the operation began.
+    #[serde(serialize_with = "super::as_seconds")]
     pub after: Duration,
     /// The object that it is about.
     pub object: ObjectRef,

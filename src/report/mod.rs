@@ -7,3 +7,11 @@ pub mod event;
 pub mod evidence;
 pub mod outcome;
 pub mod tree;
+
+use serde::Serializer;
+use std::time::Duration;
+
+/// A duration as machines read it: a number of seconds, to the millisecond.
+fn as_seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64((duration.as_secs_f64() * 1000.0).round() / 1000.0)
+}

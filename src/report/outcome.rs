@@ -26,6 +26,7 @@ pub struct Outcome {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revision: Option<u64>,
     /// How long it took, waiting for consent not counted.
+    #[serde(serialize_with = "super::as_seconds")]
     pub took: Duration,
     /// Scaling aspects that moved.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -18,6 +18,7 @@ mod failed;
 mod faults;
 mod heal;
 mod interrupted;
+mod json;
 mod live;
 mod onboard;
 mod package;
