@@ -71,12 +71,12 @@ other_tests() {
   done
 }
 
-# The signatures that the tests verify are made with it.
-need_openssl() {
-  if command -v openssl >/dev/null; then return; fi
-  say "== installing openssl"
-  apt-get install -qq -y --no-install-recommends openssl >/dev/null ||
-    die "there is no openssl on PATH, and apt-get could not install it (as root?)"
+# need PROGRAM: a package of Debian's has the same name.
+need() {
+  if command -v "$1" >/dev/null; then return; fi
+  say "== installing $1"
+  apt-get install -qq -y --no-install-recommends "$1" >/dev/null ||
+    die "there is no $1 on PATH, and apt-get could not install it (as root?)"
 }
 
 unit_suites() {
@@ -120,6 +120,9 @@ prepare_cluster() {
   PATH=$(kubectl_bin):$PATH
   # Without it, a test that finds no cluster is passed over.
   export PATH VNF_TEST_REQUIRE=1
+  # The shells in which completion is tried, besides bash.
+  need zsh
+  need fish
 }
 
 main() {
@@ -138,7 +141,8 @@ main() {
   LOG=$(mktemp)
   trap finish EXIT
   trap 'exit 130' INT TERM HUP
-  need_openssl
+  # The signatures that the tests verify are made with it.
+  need openssl
   # The cluster first: if it cannot be had, say so before the unit tests have run.
   if [ "$unit_only" = no ]; then prepare_cluster; fi
   unit_suites "$@"

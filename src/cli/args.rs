@@ -44,6 +44,7 @@ pub enum Command {
     #[command(subcommand)]
     Package(PackageCommand),
     Version(commands::version::VersionArgs),
+    Completion(commands::completion::CompletionArgs),
 }
 
 /// List, show and finish LCM operations

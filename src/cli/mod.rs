@@ -3,6 +3,7 @@
 //! Which flags a verb has stands with the verb in `commands`; what output looks like stands in `view`.
 
 pub mod args;
+pub mod complete;
 pub mod error;
 pub mod signal;
 pub mod terminal;
@@ -17,6 +18,10 @@ use crate::commands;
 
 /// Runs the command line of this process and returns its exit code.
 pub fn run() -> u8 {
+    if let Some(words) = complete::asked(std::env::args_os()) {
+        Ui::new("").out(&complete::answer(words));
+        return 0;
+    }
     terminal::leave_on_panic();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -69,6 +74,7 @@ async fn dispatch(cli: Cli) -> u8 {
         Command::Package(PackageCommand::List(args)) => commands::package::stored::list(&global, &args).await,
         Command::Package(PackageCommand::Show(args)) => commands::package::stored::show(&global, &args).await,
         Command::Package(PackageCommand::Delete(args)) => commands::package::stored::delete(&global, &args).await,
+        Command::Completion(args) => commands::completion::run(&global, &args),
         Command::Version(args) => commands::version::run(&global, args).await,
     };
     match result {

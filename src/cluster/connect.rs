@@ -7,7 +7,7 @@
 use super::{
     Cluster, ClusterError, Inner,
     http_log::{Traffic, TrafficLayer},
-    kubeconfig::{read, select, sources},
+    kubeconfig::{Sources, read, select, sources},
     proxy,
     status::clean,
     transport::{Circumstances, credentials, transport},
@@ -65,15 +65,43 @@ pub struct ConnectOptions {
     pub log: Option<fn(&str)>,
 }
 
+/// What a kubeconfig has to choose from, by name.
+#[derive(Clone, Debug, Default)]
+pub struct Entries {
+    /// Contexts.
+    pub contexts: Vec<String>,
+    /// Cluster entries.
+    pub clusters: Vec<String>,
+    /// User entries.
+    pub users: Vec<String>,
+}
+
+impl ConnectOptions {
+    /// What the kubeconfig has, in its own order.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be read.
+    pub fn entries(&self) -> Result<Entries, ClusterError> {
+        let all = read(&self.sources(), false)?;
+        Ok(Entries {
+            contexts: all.contexts.into_iter().map(|entry| entry.name).collect(),
+            clusters: all.clusters.into_iter().map(|entry| entry.name).collect(),
+            users: all.auth_infos.into_iter().map(|entry| entry.name).collect(),
+        })
+    }
+
+    fn sources(&self) -> Sources {
+        sources(self.kubeconfig.as_deref(), env::var_os("KUBECONFIG").as_deref(), env::home_dir().as_deref())
+    }
+}
+
 impl Cluster {
     /// Prepares a client. No request is sent, but a credential plugin may run.
     ///
     /// # Errors
     /// When no kubeconfig is found, or it does not have what the flags name, or credentials cannot be had.
     pub async fn connect(options: &ConnectOptions) -> Result<Self, ClusterError> {
-        let variable = env::var_os("KUBECONFIG");
-        let sources = sources(options.kubeconfig.as_deref(), variable.as_deref(), env::home_dir().as_deref());
-        let selected = select(read(&sources, options.server.is_some())?, options)?;
+        let selected = select(read(&options.sources(), options.server.is_some())?, options)?;
         let plugin = selected.plugin();
         let mut config = Config::from_custom_kubeconfig(selected.kubeconfig, &KubeConfigOptions::default())
             .await

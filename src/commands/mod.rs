@@ -6,6 +6,7 @@
 
 mod by_label;
 pub mod change_package;
+pub mod completion;
 pub mod create;
 pub mod delete;
 pub mod diff;

@@ -9,6 +9,7 @@
 mod bad_input;
 mod budgets;
 mod change_package;
+mod completion;
 mod config_only;
 mod contended;
 mod damaged;

@@ -50,6 +50,13 @@ impl Terminal {
         terminal
     }
 
+    /// Starts a command line there, of any program.
+    pub fn shell(ns: &Namespace, line: &str) -> Self {
+        let mut command = ns.command("script");
+        command.env("TERM", "dumb").env("COLUMNS", "120");
+        Self::run(command, line)
+    }
+
     fn run(mut command: Command, line: &str) -> Self {
         command.args(["-qec", line, "/dev/null"]).env("LC_ALL", "C.UTF-8").env("SHELL", "/bin/sh");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
