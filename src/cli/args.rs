@@ -1,5 +1,6 @@
 //! The command line as types. A doc comment here is the help that a user reads.
 
+use super::output::{Output, OutputParser};
 use crate::cluster::ConnectOptions;
 use crate::commands;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -110,9 +111,8 @@ pub struct Global {
     #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
     pub tls_server_name: Option<String>,
     /// Do not check the API server's certificate
-    #[arg(long, global = true, num_args = 0..=1, require_equals = true, default_missing_value = "true",
-          value_name = "BOOL", hide_short_help = true)]
-    pub insecure_skip_tls_verify: Option<bool>,
+    #[arg(long, global = true, hide_short_help = true)]
+    pub insecure_skip_tls_verify: bool,
     /// User to impersonate
     #[arg(long = "as", global = true, value_name = "USER")]
     pub impersonate: Option<String>,
@@ -122,12 +122,48 @@ pub struct Global {
     /// UID to impersonate
     #[arg(long = "as-uid", global = true, value_name = "UID", hide_short_help = true)]
     pub impersonate_uid: Option<String>,
+    /// Extra of the user to impersonate, KEY=VALUE; may be repeated
+    #[arg(long = "as-user-extra", global = true, value_name = "KEY=VALUE", value_parser = extra, hide_short_help = true)]
+    pub impersonate_extra: Vec<(String, String)>,
     /// How long one request may take, such as 10s; 0 means for ever [default: 30s]
     #[arg(long, global = true, value_name = "DURATION", value_parser = timeout)]
     pub request_timeout: Option<Duration>,
-    /// Log verbosity: 6 shows requests, 7 and more their headers
+    /// As kubectl has it; nothing is compressed here
+    #[arg(long, global = true, hide = true)]
+    pub disable_compression: bool,
+    /// As kubectl has it; nothing is cached here
+    #[arg(long, global = true, value_name = "DIRECTORY", hide = true)]
+    pub cache_dir: Option<PathBuf>,
+    /// Log verbosity: 6 shows requests, 7 and 8 their headers, 8 and 9 the beginning of bodies; never tokens and Secrets
     #[arg(short, long = "v", global = true, value_name = "LEVEL", default_value_t = 0, hide_default_value = true)]
     pub verbosity: u8,
+    /// When to use colours; NO_COLOR and CLICOLOR_FORCE are heeded too
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", hide_short_help = true)]
+    pub color: Color,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal
+    #[default]
+    Auto,
+    /// Everywhere
+    Always,
+    /// Nowhere
+    Never,
+}
+
+impl Color {
+    /// Makes all output of the process so.
+    pub fn apply(self) {
+        let choice = match self {
+            Self::Auto => anstream::ColorChoice::Auto,
+            Self::Always => anstream::ColorChoice::Always,
+            Self::Never => anstream::ColorChoice::Never,
+        };
+        choice.write_global();
+    }
 }
 
 impl Global {
@@ -145,10 +181,11 @@ impl Global {
             client_certificate: self.client_certificate.clone(),
             client_key: self.client_key.clone(),
             tls_server_name: self.tls_server_name.clone(),
-            insecure_skip_tls_verify: self.insecure_skip_tls_verify.unwrap_or(false),
+            insecure_skip_tls_verify: self.insecure_skip_tls_verify,
             impersonate: self.impersonate.clone(),
             impersonate_groups: self.impersonate_groups.clone(),
             impersonate_uid: self.impersonate_uid.clone(),
+            impersonate_extra: self.impersonate_extra.clone(),
             request_timeout: self.request_timeout,
             verbosity: self.verbosity,
             log: Some(super::ui::err),
@@ -184,36 +221,12 @@ pub enum Progress {
     None,
 }
 
-/// Machine-readable output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Output {
-    /// JSON
-    Json,
-    /// YAML
-    Yaml,
-    /// `vnfinstance/NAME`
-    Name,
-}
-
-/// Output of a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum TableOutput {
-    /// JSON
-    Json,
-    /// YAML
-    Yaml,
-    /// `vnfinstance/NAME`
-    Name,
-    /// More columns
-    Wide,
-}
-
 /// Flags of every table.
 #[derive(Clone, Debug, Args)]
 pub struct Table {
     /// Output format
-    #[arg(short, long, value_enum, value_name = "FORMAT")]
-    pub output: Option<TableOutput>,
+    #[arg(short, long, value_parser = OutputParser::TABLE, value_name = "FORMAT")]
+    pub output: Option<Output>,
     /// No column headers
     #[arg(long)]
     pub no_headers: bool,
@@ -221,13 +234,13 @@ pub struct Table {
 
 impl Table {
     /// The form for a machine, if one is asked for.
-    pub fn machine(&self) -> Option<Output> {
-        match self.output? {
-            TableOutput::Json => Some(Output::Json),
-            TableOutput::Yaml => Some(Output::Yaml),
-            TableOutput::Name => Some(Output::Name),
-            TableOutput::Wide => None,
-        }
+    pub fn machine(&self) -> Option<&Output> {
+        self.output.as_ref().filter(|output| **output != Output::Wide)
+    }
+
+    /// Whether more columns are asked for.
+    pub fn is_wide(&self) -> bool {
+        self.output == Some(Output::Wide)
     }
 }
 
@@ -263,8 +276,14 @@ pub struct Change {
     #[arg(long, value_enum, default_value_t, value_name = "FORM")]
     pub progress: Progress,
     /// Print the result, or the plan of a dry run, for a machine
-    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    #[arg(short, long, value_parser = OutputParser::SINGLE, value_name = "FORMAT")]
     pub output: Option<Output>,
+}
+
+/// `KEY=VALUE`.
+fn extra(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("not KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
 }
 
 /// A duration as kubectl takes it: `90s`, `10m`, `1h30m`, or a number of seconds.

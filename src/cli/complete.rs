@@ -295,6 +295,7 @@ mod tests {
             "cause",
             "grace_period",
             "impersonate",
+            "impersonate_extra",
             "impersonate_groups",
             "impersonate_uid",
             "in_",

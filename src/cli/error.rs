@@ -148,14 +148,16 @@ impl From<StoreError> for CliError {
                     "no VNF instance {name:?} in namespace {namespace}; it was renamed to {to} {ago} ago"
                 ))
             }
-            StoreError::NotFound { ref name, ref elsewhere, .. } => {
+            StoreError::NotFound { ref name, ref elsewhere, ref similar, .. } => {
+                let meant = similar.as_ref().filter(|_| elsewhere.is_empty());
+                let meant = meant.map(|similar| format!("; did you mean {similar:?}?")).unwrap_or_default();
                 let hints = elsewhere
                     .iter()
                     .map(|namespace| {
                         format!("There is one in namespace {namespace:?}:  kubectl vnf show {name} -n {namespace}")
                     })
                     .collect();
-                Self { hints, ..Self::new(&error) }
+                Self { hints, ..Self::new(format!("{error}{meant}")) }
             }
             StoreError::NoPackage { ref reference, ref known, .. } => {
                 let there = match known.as_slice() {

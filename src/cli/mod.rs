@@ -5,13 +5,17 @@
 pub mod args;
 pub mod complete;
 pub mod error;
+pub mod output;
+mod pflag;
 pub mod signal;
 pub mod terminal;
 pub mod ui;
+mod usage;
 
 use args::{Cli, Command, Op, PackageCommand};
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use error::{CliError, Exit};
+use std::ffi::OsString;
 use ui::Ui;
 
 use crate::commands;
@@ -23,14 +27,12 @@ pub fn run() -> u8 {
         return 0;
     }
     terminal::leave_on_panic();
-    let cli = match Cli::try_parse() {
+    let args = pflag::settle(std::env::args_os().collect(), &Cli::command());
+    let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are no errors, and go to stdout.
-            let _ = error.print();
-            return if error.use_stderr() { Exit::Usage.code() } else { 0 };
-        }
+        Err(error) => return refuse(&error, &args),
     };
+    cli.global.color.apply();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -42,6 +44,19 @@ pub fn run() -> u8 {
     // A read of the terminal that nobody waits for any more must not keep the process.
     runtime.shutdown_background();
     code
+}
+
+/// Says what is wrong with a command line. Help and version are no errors, and go to stdout.
+fn refuse(error: &clap::Error, args: &[OsString]) -> u8 {
+    let mut command = Cli::command();
+    command.build();
+    let words: Vec<String> = args.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    if let Some(error) = usage::refused(error, &command, &words) {
+        Ui::new("").error(&error);
+        return error.exit.code();
+    }
+    let _ = error.print();
+    if error.use_stderr() { Exit::Usage.code() } else { 0 }
 }
 
 async fn dispatch(cli: Cli) -> u8 {

@@ -6,7 +6,7 @@
 
 use super::{
     Cluster, ClusterError, Inner,
-    http_log::{Traffic, TrafficLayer},
+    http_log::{Bodies, Traffic, TrafficLayer},
     kubeconfig::{Sources, read, select, sources},
     proxy,
     status::clean,
@@ -57,9 +57,11 @@ pub struct ConnectOptions {
     pub impersonate_groups: Vec<String>,
     /// `--as-uid`.
     pub impersonate_uid: Option<String>,
+    /// `--as-user-extra`.
+    pub impersonate_extra: Vec<(String, String)>,
     /// `--request-timeout`: per request, watches excepted; zero means no limit.
     pub request_timeout: Option<Duration>,
-    /// `-v`: 6 logs request lines, 7 request headers, 8 response headers.
+    /// `-v`: 6 logs request lines, 7 request headers, 8 response headers and the beginning of bodies, 9 more of them.
     pub verbosity: u8,
     /// Where these lines go.
     pub log: Option<fn(&str)>,
@@ -150,6 +152,7 @@ impl Cluster {
                 server,
                 proxy,
                 plugin,
+                bodies: Bodies { log: options.log, verbosity: options.verbosity },
                 context: selected.context,
                 namespace: options.namespace.clone().unwrap_or_else(|| selected.namespace.clone()),
                 context_namespace: selected.namespace,

@@ -2,7 +2,7 @@
 //! server's time and warnings, and writes the request lines of `-v=6` and above.
 //!
 //! It stands outside of the layer that adds credentials, so that no token ever passes through it; bodies do pass,
-//! but are never looked at.
+//! but are not looked at. Those of `-v=8` are told by whoever has them, through [`Bodies`].
 
 use super::status::clean;
 use futures::future::BoxFuture;
@@ -163,6 +163,52 @@ where
     }
 }
 
+/// Where bodies are told, which whoever has them does.
+#[derive(Clone, Copy)]
+pub(super) struct Bodies {
+    /// Where the log goes.
+    pub log: Option<fn(&str)>,
+    /// `-v`.
+    pub verbosity: u8,
+}
+
+impl Bodies {
+    /// Tells the beginning of a body, as kubectl does from `-v=8` on.
+    pub(super) fn tell(self, title: &str, url: &str, body: &[u8]) {
+        if let Some(log) = self.log.filter(|_| self.verbosity >= 8 && !body.is_empty()) {
+            log(&format!("{} {title}: {}\n", stamp(Timestamp::now()), shown(self.verbosity, url, body)));
+        }
+    }
+}
+
+/// As much of a body as the verbosity allows, and nothing where a Secret may be in it.
+fn shown(verbosity: u8, url: &str, body: &[u8]) -> String {
+    if is_confidential(url) {
+        return format!("<masked, {} bytes>", body.len());
+    }
+    let limit = match verbosity {
+        ..=8 => 1024,
+        9 => 10240,
+        10.. => usize::MAX,
+    };
+    let text = clean(&String::from_utf8_lossy(body));
+    match text.char_indices().nth(limit) {
+        Some((at, _)) => format!("{} [truncated, {} bytes in all]", &text[..at], body.len()),
+        None => text,
+    }
+}
+
+/// Secrets, and what containers print, which may be the same. Their names are in URLs at most.
+fn is_confidential(url: &str) -> bool {
+    let path = url.split('?').next().unwrap_or_default();
+    path.split('/').any(|part| part == "secrets" || part == "log")
+}
+
+/// Before each line, as klog has it.
+fn stamp(now: Timestamp) -> String {
+    now.strftime("I%m%d %H:%M:%S%.6f").to_string()
+}
+
 /// One request and its answer, to be logged.
 struct Line<'a> {
     method: Method,
@@ -175,7 +221,7 @@ struct Line<'a> {
 impl Line<'_> {
     /// As kubectl writes it, in UTC. Ends with a newline.
     fn text(&self, layer: &TrafficLayer, now: Timestamp) -> String {
-        let stamp = now.strftime("I%m%d %H:%M:%S%.6f").to_string();
+        let stamp = stamp(now);
         let server = layer.server.to_string();
         let url = format!("{}{}", server.trim_end_matches('/'), self.uri);
         let outcome = match self.response {
@@ -227,6 +273,22 @@ mod tests {
         assert!(traffic.has_answered());
         assert_eq!(traffic.take_warnings(), ["unknown field \"spec.x\""]);
         assert!(traffic.take_warnings().is_empty());
+    }
+
+    #[test]
+    fn bodies_are_cut_and_those_of_secrets_masked() {
+        let long = "x".repeat(20_000);
+        assert_eq!(shown(8, "/api/v1/pods", b"{}"), "{}");
+        assert_eq!(shown(8, "/api/v1/pods", long.as_bytes()).len(), 1024 + " [truncated, 20000 bytes in all]".len());
+        assert!(shown(9, "/api/v1/pods", long.as_bytes()).len() > 10_240);
+        assert_eq!(shown(10, "/api/v1/pods", long.as_bytes()), long);
+        for url in [
+            "/api/v1/namespaces/n/secrets?limit=1",
+            "/api/v1/namespaces/n/secrets/s",
+            "/api/v1/namespaces/n/pods/p/log?x=y",
+        ] {
+            assert_eq!(shown(10, url, b"hunter2"), "<masked, 7 bytes>");
+        }
     }
 
     #[test]

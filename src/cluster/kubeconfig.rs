@@ -185,6 +185,9 @@ fn apply_flags(options: &ConnectOptions, entry: &mut Entry, auth: &mut AuthInfo)
     if let Some(uid) = &options.impersonate_uid {
         auth.impersonate_uid = Some(uid.clone());
     }
+    for (key, value) in &options.impersonate_extra {
+        auth.impersonate_user_extra.get_or_insert_default().entry(key.clone()).or_default().push(value.clone());
+    }
     Ok(())
 }
 

@@ -37,7 +37,7 @@ pub use status::{Cause, Status};
 pub use verbs::{DeleteHow, Listing, Propagation, Run};
 pub use watch::WatchEvent;
 
-use http_log::Traffic;
+use http_log::{Bodies, Traffic};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
@@ -64,6 +64,7 @@ struct Inner {
     server: String,
     proxy: Option<String>,
     plugin: Option<Plugin>,
+    bodies: Bodies,
     context: String,
     namespace: String,
     context_namespace: String,

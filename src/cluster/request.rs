@@ -192,10 +192,15 @@ impl Cluster {
         if writes && self.fence.as_ref().is_some_and(|fence| !fence.is_open()) {
             return Err(ClusterError::Held { action: ask.action() });
         }
+        let log = |title: &str, body: &[u8]| self.inner.bodies.tell(title, &ask.url, body);
         let exchange = async {
+            if let Some((_, body)) = &ask.body {
+                log("Request Body", body);
+            }
             let response = self.inner.client.send(request).await.map_err(|e| self.transport(&e, &ask.action()))?;
             let (head, body) = response.into_parts();
             let body = body.collect_bytes().await.map_err(|e| self.transport(&e, &ask.action()))?;
+            log("Response Body", &body);
             if head.status.is_success() {
                 return Ok(Vec::from(body));
             }

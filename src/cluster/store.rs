@@ -14,6 +14,7 @@ pub use traces::Traces;
 
 use super::verbs::{DeleteHow, Propagation, Run};
 use super::{Cluster, ClusterError};
+use crate::object::reference::closest;
 use crate::object::{ObjectRef, text, uid};
 use crate::package::PackageError;
 use crate::record::instance::{FormerName, InstantiationState, owner_reference};
@@ -74,6 +75,8 @@ pub enum StoreError {
         renamed: Option<Renamed>,
         /// Namespaces that have one of that name.
         elsewhere: Vec<String>,
+        /// The name that was perhaps meant.
+        similar: Option<String>,
     },
     /// An id prefix that fits several instances.
     #[error("{prefix:?} fits several VNF instances: {}", .names.join(", "))]
@@ -275,7 +278,9 @@ impl Store {
                     .collect()
             }
         };
-        StoreError::NotFound { name: name.to_owned(), namespace: self.namespace.clone(), renamed, elsewhere }
+        let names: Vec<String> = records.iter().map(|record| annotation(record, column::NAME).to_owned()).collect();
+        let similar = closest(name, &names).map(ToOwned::to_owned);
+        StoreError::NotFound { name: name.to_owned(), namespace: self.namespace.clone(), renamed, elsewhere, similar }
     }
 
     /// Creates a record and claims its name.

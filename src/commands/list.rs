@@ -1,8 +1,8 @@
 //! `list`: the instances, from the annotations of their records alone.
 
 use super::env::Env;
-use super::operate::print;
-use crate::cli::args::{Global, Output, Table, TableOutput};
+use super::operate::{instance_of, print_all};
+use crate::cli::args::{Global, Table};
 use crate::cli::error::{CliError, Exit};
 use crate::cluster::store::{annotation, list_records};
 use crate::engine::lock;
@@ -39,19 +39,10 @@ pub(crate) async fn run(global: &Global, args: ListArgs) -> Result<Exit, CliErro
         whole.is_none()
     });
     records.sort_by_key(|record| (namespace_of(record), annotation(record, column::NAME).to_owned()));
-    match args.table.machine() {
-        Some(Output::Name) => {
-            for record in &records {
-                env.ui.out(&format!("vnfinstance/{}\n", annotation(record, column::NAME)));
-            }
-            return Ok(Exit::Done);
-        }
-        Some(output) => {
-            let items: Vec<Value> = records.iter().map(summary).collect();
-            print(&env, Some(output), &items, "", |_| String::new());
-            return Ok(Exit::Done);
-        }
-        None => {}
+    if let Some(output) = args.table.machine() {
+        let items: Vec<Value> = records.iter().map(summary).collect();
+        print_all(&env, output, &items, |item| instance_of(item["vnfInstanceName"].as_str().unwrap_or_default()))?;
+        return Ok(Exit::Done);
     }
     if records.is_empty() {
         env.ui.err(&match namespace {
@@ -94,8 +85,7 @@ pub(crate) async fn run(global: &Global, args: ListArgs) -> Result<Exit, CliErro
             operation_time: annotation(record, column::OPERATION_TIME).parse().ok(),
         })
         .collect();
-    let wide = args.table.output == Some(TableOutput::Wide);
-    env.ui.out(&tables::list(&rows, wide, args.all_namespaces, !args.table.no_headers, &env.screen()));
+    env.ui.out(&tables::list(&rows, args.table.is_wide(), args.all_namespaces, !args.table.no_headers, &env.screen()));
     Ok(Exit::Done)
 }
 

@@ -12,7 +12,13 @@ use crate::cluster::store::StoredOperation;
 use crate::engine::operation::wait_out_lock;
 use crate::engine::session::{EngineError, Session, Standing};
 use crate::object::mask::printable_line;
+use crate::record::Operation;
 use crate::view::tables;
+
+/// An operation as `-o name` has it.
+fn name_of(operation: &Operation) -> String {
+    format!("vnflcmopocc/{}", operation.id)
+}
 
 /// The operation of an instance that stopped half way; waits for the lock of a process that is gone.
 async fn unfinished(env: &Env, name: &str, way: &str) -> Result<(Session, StoredOperation), CliError> {

@@ -3,8 +3,9 @@
 use super::env::{Env, by};
 use super::problems;
 use super::progress::{Subject, watched};
-use crate::cli::args::{Change, DryRun, Move, Output};
+use crate::cli::args::{Change, DryRun, Move};
 use crate::cli::error::{CliError, Exit};
+use crate::cli::output::Output;
 use crate::cli::signal::{acknowledge, stop_requests};
 use crate::cluster::store::StoredOperation;
 use crate::engine::carry::{Means, carry_out};
@@ -83,13 +84,14 @@ impl Operating<'_> {
         let env = self.env;
         let mut proposal = propose(self.session)?;
         let interactive = terms.asks && !self.change.yes && env.ui.interactive();
+        let output = self.change.output.as_ref();
         // Until somebody is asked, or something is written, Ctrl-C simply ends the process.
         let mut stop = None;
         loop {
             let around = look_ahead(env, self.observer, &mut proposal.sheet).await?;
             let sheet = &proposal.sheet;
             if self.change.dry_run == DryRun::Client {
-                print(env, self.change.output, sheet, &sheet.name, |screen| plan_view::sheet(sheet, screen));
+                print(env, output, sheet, &instance_of(&sheet.name), |screen| plan_view::sheet(sheet, screen))?;
                 return Ok((Exit::Done, None));
             }
             let only_checks = self.change.dry_run == DryRun::Server;
@@ -112,9 +114,9 @@ impl Operating<'_> {
                 continue;
             };
             if only_checks {
-                print(env, self.change.output, sheet, &sheet.name, |screen| {
+                print(env, output, sheet, &instance_of(&sheet.name), |screen| {
                     format!("{}\n{}", plan_view::sheet(sheet, screen), plan_view::checked(&checked, screen))
-                });
+                })?;
                 return Ok((Exit::Done, None));
             }
             env.ui.err(&plan_view::checked(&checked, &env.screen()));
@@ -353,12 +355,17 @@ fn unfinished(env: &Env, session: &Session, error: EngineError) -> CliError {
 /// Prints the outcome and says how the process ends.
 pub fn conclude(env: &Env, change: &Change, outcome: &Outcome) -> Exit {
     let screen = env.screen();
+    let output = change.output.as_ref();
+    let name = instance_of(&outcome.name);
     if outcome.state.is_final() {
-        print(env, change.output, outcome, &outcome.name, |screen| result_view::done(outcome, screen));
-        return Exit::Done;
+        let printed = print(env, output, outcome, &name, |screen| result_view::done(outcome, screen));
+        // Done it is; but who asked for a text that cannot be had is told so.
+        return printed.map_or_else(|error| tell(env, &error), |()| Exit::Done);
     }
-    if change.output == Some(Output::Json) || change.output == Some(Output::Yaml) {
-        print(env, change.output, outcome, &outcome.name, |_| String::new());
+    if output.is_some_and(|output| *output != Output::Name)
+        && let Err(error) = print(env, output, outcome, &name, |_| String::new())
+    {
+        env.ui.error(&error);
     }
     env.ui.err(&result_view::failed(outcome, &screen));
     // Only consequences and no cause: it was the user who stopped it.
@@ -366,19 +373,47 @@ pub fn conclude(env: &Env, change: &Change, outcome: &Outcome) -> Exit {
     if own_fault { Exit::Unfinished } else { Exit::Interrupted }
 }
 
-/// Prints a value to stdout: for a machine when asked for, else as the view renders it.
+fn tell(env: &Env, error: &CliError) -> Exit {
+    env.ui.error(error);
+    error.exit
+}
+
+/// An instance as `-o name` has it.
+pub fn instance_of(name: &str) -> String {
+    format!("vnfinstance/{name}")
+}
+
+/// Prints a value to stdout: for a machine when asked for, else as the view renders it. `name` is what `-o name` says.
+///
+/// # Errors
+/// A template does not fit the value.
 pub fn print<T: Serialize>(
     env: &Env,
-    output: Option<Output>,
+    output: Option<&Output>,
     value: &T,
     name: &str,
     render: impl FnOnce(&Screen) -> String,
-) {
-    let text = match output {
-        Some(Output::Json) => format!("{}\n", serde_json::to_string_pretty(value).unwrap_or_default()),
-        Some(Output::Yaml) => crate::yaml::to_string(&serde_json::to_value(value).unwrap_or_default()),
-        Some(Output::Name) => format!("vnfinstance/{name}\n"),
+) -> Result<(), CliError> {
+    env.ui.out(&match output {
+        Some(output) => output.text(value, name)?,
         None => render(&env.screen()),
-    };
-    env.ui.out(&text);
+    });
+    Ok(())
+}
+
+/// Prints several values to stdout for a machine, as one list; `name` is what `-o name` says of each.
+///
+/// # Errors
+/// As [`print`].
+pub fn print_all<T: Serialize>(
+    env: &Env,
+    output: &Output,
+    values: &[T],
+    name: impl Fn(&T) -> String,
+) -> Result<(), CliError> {
+    let names: Vec<String> = values.iter().map(name).collect();
+    if *output == Output::Name && names.is_empty() {
+        return Ok(());
+    }
+    print(env, Some(output), &values, &names.join("\n"), |_| String::new())
 }

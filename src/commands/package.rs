@@ -6,8 +6,9 @@ pub mod stored;
 pub mod validate;
 
 use super::request::{PackageFlags, open_package, package_id};
-use crate::cli::args::{Global, Output};
+use crate::cli::args::Global;
 use crate::cli::error::{CliError, Exit};
+use crate::cli::output::{Output, OutputParser};
 use crate::cli::ui::Ui;
 use crate::object::config::is_config;
 use crate::object::mask::printable_line;
@@ -20,7 +21,6 @@ use crate::plan::live_images;
 use crate::view::inspect::{
     self, AspectLine, ConfigLine, DigestCount, FlavourSheet, PackageSheet, ScriptLine, SignatureLine, VduLine,
 };
-use crate::yaml;
 
 /// Show what a package holds and what it would put on a cluster
 #[derive(Debug, clap::Args)]
@@ -29,7 +29,7 @@ pub struct InspectArgs {
     /// The package: a CSAR file, or a directory with the same tree
     pub package: String,
     /// Output format
-    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    #[arg(short, long, value_parser = OutputParser::SINGLE, value_name = "FORMAT")]
     pub output: Option<Output>,
     /// Which packages are taken.
     #[command(flatten)]
@@ -41,12 +41,10 @@ pub(crate) fn inspect(_global: &Global, args: &InspectArgs) -> Result<Exit, CliE
     let selection = package.survey()?;
     let ui = Ui::new("");
     let sheet = sheet(&package, &selection.manifests);
-    let text = match args.output {
-        Some(Output::Name) => format!("vnfpackage/{}\n", sheet.id.vnfd_id),
-        Some(output) => machine(&sheet, output),
+    ui.out(&match &args.output {
+        Some(output) => output.text(&sheet, &name_of(&sheet.id.vnfd_id))?,
         None => inspect::package(&sheet, &ui.screen(jiff::Timestamp::now())),
-    };
-    ui.out(&text);
+    });
     for problem in package.warnings.iter().chain(&selection.notes) {
         let word = if problem.is_note() { "note" } else { "warning" };
         ui.err(&format!("{word}[{}]: {}\n", problem.rule, printable_line(&problem.to_string())));
@@ -54,12 +52,9 @@ pub(crate) fn inspect(_global: &Global, args: &InspectArgs) -> Result<Exit, CliE
     Ok(Exit::Done)
 }
 
-/// A sheet for a machine.
-fn machine(sheet: &impl serde::Serialize, output: Output) -> String {
-    match output {
-        Output::Yaml => yaml::to_string(&serde_json::to_value(sheet).unwrap_or_default()),
-        _ => format!("{}\n", serde_json::to_string_pretty(sheet).unwrap_or_default()),
-    }
+/// A package as `-o name` has it.
+fn name_of(vnfd_id: &str) -> String {
+    format!("vnfpackage/{vnfd_id}")
 }
 
 /// What the view shows of a package.

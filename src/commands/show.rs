@@ -1,9 +1,10 @@
 //! `show`: the record of one instance, with its VNFCs as they live.
 
 use super::env::Env;
-use super::operate::print;
-use crate::cli::args::{Global, Output};
+use super::operate::{instance_of, print};
+use crate::cli::args::Global;
 use crate::cli::error::{CliError, Exit};
+use crate::cli::output::{Output, OutputParser};
 use crate::engine::session::{Session, Standing};
 use crate::object::mask::printable_line;
 use crate::object::workload::WorkloadKind;
@@ -21,7 +22,7 @@ pub struct ShowArgs {
     /// The instance: id, name, or the beginning of its id
     pub name: String,
     /// Output format; JSON and YAML use SOL003's attribute names
-    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    #[arg(short, long, value_parser = OutputParser::SINGLE, value_name = "FORMAT")]
     pub output: Option<Output>,
 }
 
@@ -59,7 +60,7 @@ pub(crate) async fn run(global: &Global, args: ShowArgs) -> Result<Exit, CliErro
     }
     if args.output.is_some() {
         let value = record(&instance, info, &waiting)?;
-        print(&env, args.output, &value, &instance.vnf_instance_name, |_| String::new());
+        print(&env, args.output.as_ref(), &value, &instance_of(&instance.vnf_instance_name), |_| String::new())?;
         return Ok(Exit::Done);
     }
     let sheet = ShowSheet {

@@ -3,27 +3,41 @@
 use super::env::Env;
 use crate::cli::args::Global;
 use crate::cli::error::{CliError, Exit};
+use crate::cli::output::{Output, OutputParser};
 use crate::cli::ui::Ui;
 use crate::record::SCHEMA_VERSION;
+use serde_json::json;
 
 /// Print the version of kubectl-vnf, of its records, and of the API server
 #[derive(Debug, clap::Args)]
 pub struct VersionArgs {
     /// Do not ask the API server
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
-    pub client: Option<bool>,
+    #[arg(long)]
+    pub client: bool,
+    /// Output format
+    #[arg(short, long, value_parser = OutputParser::SINGLE, value_name = "FORMAT")]
+    pub output: Option<Output>,
 }
 
 pub(crate) async fn run(global: &Global, args: VersionArgs) -> Result<Exit, CliError> {
-    let client = format!("kubectl-vnf {}\nrecord schema {SCHEMA_VERSION}\n", env!("CARGO_PKG_VERSION"));
-    if args.client.unwrap_or(false) {
-        Ui::new("").out(&client);
+    let version = env!("CARGO_PKG_VERSION");
+    let ui = Ui::new("");
+    let Some(output) = args.output else {
+        // What is known goes out first: it is what one asks for when the cluster is the trouble.
+        ui.out(&format!("kubectl-vnf {version}\nrecord schema {SCHEMA_VERSION}\n"));
+        if !args.client {
+            ui.out(&format!("server {}\n", server(global).await?));
+        }
         return Ok(Exit::Done);
+    };
+    let mut value = json!({"clientVersion": version, "recordSchemaVersion": SCHEMA_VERSION});
+    if !args.client {
+        value["serverVersion"] = server(global).await?.into();
     }
-    let connected = Env::connect(global).await;
-    Ui::new("").out(&client);
-    let env = connected?;
-    let server = env.cluster.server_version().await?;
-    env.ui.out(&format!("server {server}\n"));
+    ui.out(&output.text(&value, &format!("version/{version}"))?);
     Ok(Exit::Done)
+}
+
+async fn server(global: &Global) -> Result<String, CliError> {
+    Ok(Env::connect(global).await?.cluster.server_version().await?)
 }

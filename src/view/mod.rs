@@ -10,6 +10,7 @@
 
 pub mod diff;
 pub mod inspect;
+pub mod jsonpath;
 pub mod page;
 pub mod plan;
 pub mod progress;

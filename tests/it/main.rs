@@ -20,6 +20,7 @@ mod faults;
 mod heal;
 mod interrupted;
 mod json;
+mod kubectl_habits;
 mod live;
 mod onboard;
 mod package;

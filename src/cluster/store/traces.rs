@@ -52,7 +52,7 @@ impl Store {
                     .collect();
                 if !elsewhere.is_empty() {
                     let (name, namespace) = (id, self.namespace.clone());
-                    return Err(StoreError::NotFound { name, namespace, renamed: None, elsewhere });
+                    return Err(StoreError::NotFound { name, namespace, renamed: None, elsewhere, similar: None });
                 }
             }
         }

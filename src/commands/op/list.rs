@@ -1,8 +1,9 @@
 //! `op list`: operations as a table.
 
 use super::super::env::Env;
-use super::super::operate::print;
-use crate::cli::args::{Global, Output, Table};
+use super::super::operate::print_all;
+use super::name_of;
+use crate::cli::args::{Global, Table};
 use crate::cli::error::{CliError, Exit};
 use crate::cluster::store::StoredOperation;
 use crate::engine::lock;
@@ -32,19 +33,10 @@ pub(crate) async fn run(global: &Global, args: ListArgs) -> Result<Exit, CliErro
         env.ui.err(&format!("! left out: {}\n", printable_line(&error.to_string())));
     }
     let alive = lock::alive(&env.cluster, Some(env.store.namespace())).await;
-    match args.table.machine() {
-        Some(Output::Name) => {
-            for stored in &operations {
-                env.ui.out(&format!("vnflcmopocc/{}\n", stored.operation.id));
-            }
-            return Ok(Exit::Done);
-        }
-        Some(output) => {
-            let all: Vec<_> = operations.iter().map(|stored| &stored.operation).collect();
-            print(&env, Some(output), &all, "", |_| String::new());
-            return Ok(Exit::Done);
-        }
-        None => {}
+    if let Some(output) = args.table.machine() {
+        let all: Vec<_> = operations.iter().map(|stored| &stored.operation).collect();
+        print_all(&env, output, &all, |operation| name_of(operation))?;
+        return Ok(Exit::Done);
     }
     if operations.is_empty() {
         env.ui.err(&format!("No operations found in {} namespace.\n", env.store.namespace()));

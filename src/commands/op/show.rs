@@ -2,8 +2,10 @@
 
 use super::super::env::Env;
 use super::super::operate::print;
-use crate::cli::args::{Global, Output};
+use super::name_of;
+use crate::cli::args::Global;
 use crate::cli::error::{CliError, Exit};
+use crate::cli::output::{Output, OutputParser};
 use crate::cluster::store::StoredOperation;
 use crate::engine::carry::ways;
 use crate::engine::operation::plan_items;
@@ -24,7 +26,7 @@ pub struct ShowArgs {
     #[arg(value_name = "OPERATION|NAME")]
     pub which: String,
     /// Output format
-    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    #[arg(short, long, value_parser = OutputParser::SINGLE, value_name = "FORMAT")]
     pub output: Option<Output>,
 }
 
@@ -32,7 +34,8 @@ pub(crate) async fn run(global: &Global, args: ShowArgs) -> Result<Exit, CliErro
     let env = Env::connect(global).await?;
     let stored = find(&env, &args.which).await?;
     if args.output.is_some() {
-        print(&env, args.output, &stored.operation, &stored.operation.id, |_| String::new());
+        let operation = &stored.operation;
+        print(&env, args.output.as_ref(), operation, &name_of(operation), |_| String::new())?;
         return Ok(Exit::Done);
     }
     let evidence = env.store.evidence(&stored.operation.id).await?;

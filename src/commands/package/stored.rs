@@ -1,11 +1,12 @@
 //! `package onboard|list|show|delete`: packages in the cluster.
 
 use super::super::env::Env;
-use super::super::operate::print;
+use super::super::operate::{print, print_all};
 use super::super::request::{PackageFlags, open_package, package_notes, stored_package, tell_notes};
-use super::sheet;
-use crate::cli::args::{Global, Output, Table};
+use super::{name_of, sheet};
+use crate::cli::args::{Global, Table};
 use crate::cli::error::{CliError, Exit};
+use crate::cli::output::{Output, OutputParser};
 use crate::cluster::store::StoredPackage;
 use crate::view::inspect;
 use crate::view::tables::{self, PackageRow};
@@ -43,7 +44,7 @@ pub struct ShowArgs {
     /// The package: its vnfdId, or the beginning of its digest (sha256:...)
     pub package: String,
     /// Output format
-    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    #[arg(short, long, value_parser = OutputParser::SINGLE, value_name = "FORMAT")]
     pub output: Option<Output>,
 }
 
@@ -76,10 +77,7 @@ pub(crate) async fn list(global: &Global, args: &ListArgs) -> Result<Exit, CliEr
     let env = Env::connect(global).await?;
     let packages = env.store.packages().await?;
     if let Some(output) = args.table.machine() {
-        match output {
-            Output::Name => packages.iter().for_each(|package| env.ui.out(&name(package))),
-            _ => print(&env, Some(output), &packages, "", |_| String::new()),
-        }
+        print_all(&env, output, &packages, |package| name_of(&package.vnfd_id))?;
         return Ok(Exit::Done);
     }
     if packages.is_empty() {
@@ -110,17 +108,13 @@ pub(crate) async fn show(global: &Global, args: &ShowArgs) -> Result<Exit, CliEr
     let package = stored_package(&env, &format!("sha256:{}", found.digest)).await?;
     let selection = package.survey()?;
     let sheet = sheet(&package, &selection.manifests);
-    if args.output == Some(Output::Name) {
-        env.ui.out(&name(&found));
-        return Ok(Exit::Done);
-    }
     let users = match found.used_by.as_slice() {
         [] => "nobody".to_owned(),
         names => names.join(", "),
     };
-    print(&env, args.output, &sheet, "", |screen| {
+    print(&env, args.output.as_ref(), &sheet, &name_of(&found.vnfd_id), |screen| {
         format!("{}  Used by     {users}\n", inspect::package(&sheet, screen))
-    });
+    })?;
     Ok(Exit::Done)
 }
 
@@ -130,8 +124,4 @@ pub(crate) async fn delete(global: &Global, args: &DeleteArgs) -> Result<Exit, C
     env.store.delete_package(&found).await?;
     env.ui.out(&format!("vnfpackage/{} deleted\n", found.vnfd_id));
     Ok(Exit::Done)
-}
-
-fn name(package: &StoredPackage) -> String {
-    format!("vnfpackage/{}\n", package.vnfd_id)
 }

@@ -1,9 +1,10 @@
 //! `package validate`: everything that is wrong with a package.
 
 use super::super::request::{PackageFlags, package_id};
-use super::machine;
-use crate::cli::args::{Global, Output};
+use super::name_of;
+use crate::cli::args::Global;
 use crate::cli::error::{CliError, Exit};
+use crate::cli::output::{Output, OutputParser};
 use crate::cli::ui::Ui;
 use crate::package::{Examination, examine};
 use crate::record::PackageId;
@@ -20,7 +21,7 @@ pub struct ValidateArgs {
     /// The package: a CSAR file, or a directory with the same tree
     pub package: String,
     /// Output format
-    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    #[arg(short, long, value_parser = OutputParser::SINGLE, value_name = "FORMAT")]
     pub output: Option<Output>,
     /// Which packages are taken.
     #[command(flatten)]
@@ -29,23 +30,19 @@ pub struct ValidateArgs {
 
 pub(crate) fn run(_global: &Global, args: &ValidateArgs) -> Result<Exit, CliError> {
     let options = args.trust.options()?;
-    Ok(report(&examine(Path::new(&args.package), &options), args.output))
+    report(&examine(Path::new(&args.package), &options), args.output.as_ref())
 }
 
 /// Prints what was found in a package.
-pub(super) fn report(examination: &Examination, output: Option<Output>) -> Exit {
+pub(super) fn report(examination: &Examination, output: Option<&Output>) -> Result<Exit, CliError> {
     let ui = Ui::new("");
     let sheet = sheet(examination);
-    let text = match output {
-        Some(Output::Name) => format!(
-            "vnfpackage/{}\n",
-            examination.package.as_ref().map(|package| package.vnfd.descriptor_id.as_str()).unwrap_or_default()
-        ),
-        Some(output) => machine(&sheet, output),
+    let id = examination.package.as_ref().map(|package| package.vnfd.descriptor_id.as_str());
+    ui.out(&match output {
+        Some(output) => output.text(&sheet, &name_of(id.unwrap_or_default()))?,
         None => validate::report(&sheet, &ui.screen(jiff::Timestamp::now())),
-    };
-    ui.out(&text);
-    if sheet.valid { Exit::Done } else { Exit::Failed }
+    });
+    Ok(if sheet.valid { Exit::Done } else { Exit::Failed })
 }
 
 /// What the view shows of what was found.

@@ -195,10 +195,15 @@ fn missing_keys_and_objects() {
 
 #[test]
 fn closest_names() {
-    let names: Vec<String> = ["passwd", "Password", "tls.crt", "a"].map(str::to_owned).to_vec();
-    for (wanted, expected) in
-        [("password", Some("Password")), ("passwrd", Some("passwd")), ("tls.key", None), ("b", Some("a")), ("x1", None)]
-    {
+    let names: Vec<String> = ["passwd", "Password", "tls.crt", "a", "plain"].map(str::to_owned).to_vec();
+    for (wanted, expected) in [
+        ("password", Some("Password")),
+        ("passwrd", Some("passwd")),
+        ("tls.key", None),
+        ("b", Some("a")),
+        ("x1", None),
+        ("plian", Some("plain")),
+    ] {
         assert_eq!(closest(wanted, &names), expected, "{wanted}");
     }
 }
