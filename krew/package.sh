@@ -2,10 +2,12 @@
 # Builds the release archive for krew and writes the manifest next to it.
 #
 #   krew/package.sh [--target TRIPLE] [--out DIR]
+#   krew/package.sh --manifest [--out DIR]
 #
 # --target: a Rust target triple, by default this machine's; --out: where to, by default target/krew.
 # The manifest, DIR/vnf.yaml, names all archives of this version that are in DIR: build the archives for
-# other platforms into the same folder, or copy them there and run this again.
+# other platforms into the same folder, or copy them there and run this again; with --manifest, nothing
+# is built.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -96,23 +98,29 @@ manifest() {
 }
 
 main() {
-  local triple='' platform
+  local triple='' build=yes platform file
   OUT=target/krew
   while [ $# -gt 0 ]; do
     case $1 in
       --target) [ $# -ge 2 ] || die "--target wants a value"; triple=$2; shift 2 ;;
       --out) [ $# -ge 2 ] || die "--out wants a value"; OUT=$2; shift 2 ;;
-      *) die "unknown argument '$1'; usage: krew/package.sh [--target TRIPLE] [--out DIR]" ;;
+      --manifest) build=no; shift ;;
+      *) die "unknown argument '$1'; usage: krew/package.sh [--manifest | --target TRIPLE] [--out DIR]" ;;
     esac
   done
-  triple=${triple:-$(host_triple)}
-  platform=$(platform_of "$triple")
   VERSION=$(version)
   mkdir -p "$OUT"
-  archive "$triple" "$OUT/kubectl-vnf_${VERSION}_$platform.tar.gz"
+  if [ "$build" = yes ]; then
+    triple=${triple:-$(host_triple)}
+    platform=$(platform_of "$triple")
+    archive "$triple" "$OUT/kubectl-vnf_${VERSION}_$platform.tar.gz"
+  fi
+  for file in "$OUT/kubectl-vnf_${VERSION}"_*.tar.gz; do
+    [ -e "$file" ] || die "there is no archive of version $VERSION in $OUT"
+  done
   manifest > "$OUT/vnf.yaml.new"
   mv "$OUT/vnf.yaml.new" "$OUT/vnf.yaml"
-  printf '%s\n' "$OUT/kubectl-vnf_${VERSION}_$platform.tar.gz" "$OUT/vnf.yaml"
+  printf '%s\n' "$OUT/kubectl-vnf_${VERSION}"_*.tar.gz "$OUT/vnf.yaml"
 }
 
 main "$@"
