@@ -14,6 +14,14 @@ use std::time::Duration;
 /// restarts exactly the Pods that use them, and leaves every other Pod alone.
 #[derive(Debug, Parser)]
 #[command(name = "kubectl-vnf", bin_name = "kubectl vnf", version, args_override_self = true, max_term_width = 100)]
+#[command(after_help = "\
+Begin here:
+  kubectl vnf package inspect sample.csar                   what is in it?
+  kubectl vnf instantiate sample-vnf --package sample.csar  make it run
+  kubectl vnf update sample-vnf --package sample-2.csar     the plan first, then a question
+  kubectl vnf undo sample-vnf                               back to what was before
+
+More on each: kubectl vnf help VERB")]
 #[command(disable_help_subcommand = false, propagate_version = false, arg_required_else_help = true)]
 pub struct Cli {
     /// kubectl's own flags.
@@ -246,6 +254,7 @@ impl Table {
 
 /// Flags of the verbs that move a VNF from one revision to another.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Operation options")]
 pub struct Move {
     /// Roll back if it fails (not if it is interrupted)
     #[arg(long)]

@@ -7,6 +7,8 @@ pub mod complete;
 pub mod error;
 pub mod output;
 mod pflag;
+#[cfg(test)]
+mod reference;
 pub mod signal;
 pub mod terminal;
 pub mod ui;

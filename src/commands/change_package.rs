@@ -21,11 +21,14 @@ use std::collections::BTreeSet;
 ///
 /// What `update` leaves out: any field of any kind, objects that come and objects that go. Replicas and scaling levels
 /// stay as they are; what the new package has no more is deleted once the rest is ready, except volumes' claims. The
-/// plan is shown first.
+/// plan is shown first, and retry, rollback and undo work as after an update.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  kubectl vnf change-package sample-vnf --package sample-2.csar\n  kubectl vnf change-package sample-vnf --package sample-2.csar -f change.json --dry-run=server\n  kubectl vnf change-package sample-vnf --package sample-2.csar --rollback-on-failure"
-)]
+#[command(after_help = "Examples:
+  # Show the plan, and let the API server check it
+  kubectl vnf change-package sample-vnf --package sample-2.csar --dry-run=server
+
+  # Go back by itself if it fails
+  kubectl vnf change-package sample-vnf --package sample-2.csar --rollback-on-failure")]
 pub struct ChangePackageArgs {
     /// The instance: id, name, or the beginning of its id
     pub name: String,

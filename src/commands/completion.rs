@@ -8,11 +8,19 @@ use clap::ValueEnum;
 /// Print the script that completes verbs, flags, instance names and more in a shell
 ///
 /// `kubectl` is for `kubectl vnf ...` in a shell that completes kubectl already: its script goes on PATH as an executable
-/// with the name kubectl_complete-vnf. The others complete `kubectl-vnf ...` and are sourced by their shell.
+/// with the name kubectl_complete-vnf. The others complete `kubectl-vnf ...` and are sourced by their shell. Candidates come
+/// from the cluster, the kubeconfig and files; when the cluster is away there are fewer of them, and no delay.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  kubectl vnf completion kubectl > ~/.local/bin/kubectl_complete-vnf && chmod +x ~/.local/bin/kubectl_complete-vnf\n  source <(kubectl vnf completion bash)\n  kubectl vnf completion fish > ~/.config/fish/completions/kubectl-vnf.fish"
-)]
+#[command(after_help = "Examples:
+  # For `kubectl vnf`, in any shell that completes kubectl
+  kubectl vnf completion kubectl > ~/.local/bin/kubectl_complete-vnf
+  chmod +x ~/.local/bin/kubectl_complete-vnf
+
+  # For `kubectl-vnf` in bash
+  source <(kubectl vnf completion bash)
+
+  # For `kubectl-vnf` in fish
+  kubectl vnf completion fish > ~/.config/fish/completions/kubectl-vnf.fish")]
 pub struct CompletionArgs {
     /// Who is to complete
     #[arg(value_enum)]

@@ -11,8 +11,15 @@ use std::collections::BTreeSet;
 
 /// Create a VNF instance record without instantiating it
 ///
-/// The package is stored in the cluster, so `kubectl vnf instantiate NAME` needs no file later.
+/// The record and its name are in the cluster from then on, and so is the package: `kubectl vnf instantiate NAME` needs no
+/// file later. Nothing runs yet. Who wants both at once leaves this step out.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  # From a CSAR, or a directory with the same tree
+  kubectl vnf create lab-vnf --package sample-1.csar
+
+  # From a package that is in the cluster
+  kubectl vnf create lab-vnf-2 --package 97018ca2-bf29-4715-9e2b-6e432dd1f414")]
 pub struct CreateArgs {
     /// Name of the instance, unique in its namespace
     pub name: String,

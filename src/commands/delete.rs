@@ -8,7 +8,16 @@ use crate::record::instance::InstantiationState;
 use std::collections::BTreeSet;
 
 /// Delete the records of VNF instances that are not instantiated
+///
+/// With a record go its operations and the packages that nobody else uses, unless they were onboarded. An instance that is
+/// instantiated is refused: `terminate --delete` does both.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  # One
+  kubectl vnf delete lab-vnf
+
+  # Several: one that cannot be deleted does not keep the others
+  kubectl vnf delete lab-vnf-3 lab-vnf-4")]
 pub struct DeleteArgs {
     /// The instances: id, name, or the beginning of an id
     #[arg(required = true)]

@@ -18,9 +18,18 @@ use serde_json::Value;
 
 /// Show what an update would change, value by value
 ///
-/// Exit code 0: no difference, 1: differences, 2 or more: trouble.
+/// The same plan as that of `update`, with the values before and after; values of Secrets are masked, their sizes shown.
+/// Nothing is written, and rights to read are enough. Exit code 0: no difference, 1: differences, 2: trouble.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  kubectl vnf diff sample-vnf --package sample-2.csar")]
+#[command(after_help = "Examples:
+  # What would this package change?
+  kubectl vnf diff sample-vnf --package sample-2.csar
+
+  # With Tacker's request file
+  kubectl vnf diff sample-vnf --package sample-2.csar -f update.json
+
+  # Without a package: what has drifted?
+  kubectl vnf diff sample-vnf")]
 pub struct DiffArgs {
     /// The instance: id, name, or the beginning of its id
     pub name: String,

@@ -16,12 +16,19 @@ use serde_json::{Map, Value, json};
 
 /// Heal a VNF: make chosen VNFCs again, or all of its workloads
 ///
-/// With --vnfc or --vdu the Pods are replaced one at a time. With --all the workloads of all VDUs are deleted and
-/// created from the package, so that deferred changes take effect; replicas and volumes stay.
+/// With --vnfc or --vdu the Pods are replaced one at a time, within disruption budgets; one that is gone is made again.
+/// With --all the workloads of all VDUs are deleted and created from the package, so that deferred changes take effect;
+/// replicas and volumes stay, and every VDU is down until its Pods are ready again.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  kubectl vnf heal sample-vnf --vnfc VDU3-env-test\n  kubectl vnf heal sample-vnf --vdu VDU1 --cause \"memory leak\"\n  kubectl vnf heal sample-vnf --all"
-)]
+#[command(after_help = r#"Examples:
+  # One VNFC, by its id or its Pod's name
+  kubectl vnf heal sample-vnf --vnfc VDU3-env-test
+
+  # All VNFCs of VDUs, and why
+  kubectl vnf heal sample-vnf --vdu VDU1 VDU2 --cause "memory leak"
+
+  # What would come into force with all of them made anew?
+  kubectl vnf heal sample-vnf --all --dry-run=client"#)]
 pub struct HealArgs {
     /// The instance: id, name, or the beginning of its id
     pub name: String,

@@ -21,11 +21,18 @@ use std::collections::BTreeMap;
 /// Instantiate a VNF: create its objects and wait until all of them are ready
 ///
 /// The record is made if there is none. Objects go to --target-namespace, else to the one namespace that the manifests
-/// name, else to the record's.
+/// name, else to the record's. All of them are created, in an order that fits their kinds, and then waited for; a Pod may
+/// stand before its Secret in the package. Before the first write the API server is asked whether it would take everything.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  kubectl vnf instantiate sample-vnf --package sample.csar -f instance_kubernetes.json\n  kubectl vnf instantiate sample-vnf --package ./sample --flavour simple --dry-run=server"
-)]
+#[command(after_help = "Examples:
+  # With Tacker's request file
+  kubectl vnf instantiate sample-vnf --package sample-1.csar -f instantiate.json
+
+  # Another level; only look
+  kubectl vnf instantiate big-vnf --package sample-1.csar --level instantiation_level_2 --dry-run
+
+  # An instance that `create` has made knows its package
+  kubectl vnf instantiate lab-vnf --dry-run=client")]
 pub struct InstantiateArgs {
     /// Name of the instance
     pub name: String,
@@ -49,7 +56,7 @@ pub struct InstantiateArgs {
     #[command(flatten)]
     pub trust: PackageFlags,
     /// Remove what was created if it fails (not if it is interrupted)
-    #[arg(long)]
+    #[arg(long, help_heading = "Operation options")]
     pub rollback_on_failure: bool,
     /// Flags of every changing verb.
     #[command(flatten)]

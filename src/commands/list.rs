@@ -14,7 +14,19 @@ use crate::view::tables::{self, ListRow};
 use serde_json::{Value, json};
 
 /// List VNF instances
+///
+/// One line an instance, with the state of its last operation. Records are read from the namespace of the context, or that
+/// of -n; only their metadata, so that a list stays quick.
 #[derive(Debug, clap::Args)]
+#[command(after_help = r#"Examples:
+  # In this namespace
+  kubectl vnf list
+
+  # In all namespaces, with all columns
+  kubectl vnf list -A -o wide
+
+  # For a script
+  kubectl vnf list -o jsonpath='{range [*]}{.vnfInstanceName} {.instantiationState}{"\n"}{end}'"#)]
 pub struct ListArgs {
     /// In all namespaces
     #[arg(short = 'A', long)]

@@ -23,8 +23,16 @@ use crate::view::inspect::{
 };
 
 /// Show what a package holds and what it would put on a cluster
+///
+/// Flavours with their levels and VDUs, images, objects, who uses which ConfigMap and Secret, digests, signature, scripts.
+/// Nothing is asked of a cluster. `-o json` has a documented shape.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  kubectl vnf package inspect sample.csar")]
+#[command(after_help = "Examples:
+  # A CSAR, or a directory with the same tree
+  kubectl vnf package inspect sample-1.csar
+
+  # The names of its objects
+  kubectl vnf package inspect sample-1.csar -o jsonpath='{.objects[*].name}'")]
 pub struct InspectArgs {
     /// The package: a CSAR file, or a directory with the same tree
     pub package: String,

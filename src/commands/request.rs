@@ -327,6 +327,7 @@ pub fn merge(target: &Value, patch: &Value) -> Value {
 
 /// Flags of every verb that reads a package: which packages are taken.
 #[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Package options")]
 pub struct PackageFlags {
     /// Take the package although files do not match their digests
     #[arg(long)]

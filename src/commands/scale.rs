@@ -21,7 +21,15 @@ use serde_json::{Value, json};
 #[derive(Debug, clap::Args)]
 #[command(
     group = clap::ArgGroup::new("direction").args(["out", "in_"]).required(true),
-    after_help = "Examples:\n  kubectl vnf scale sample-vnf --aspect vdu1_aspect --out\n  kubectl vnf scale sample-vnf --aspect vdu1_aspect --in 2\n  kubectl vnf scale sample-vnf --aspect vdu1_aspect --out --dry-run=server"
+    after_help = "Examples:
+  # One step out
+  kubectl vnf scale sample-vnf --aspect vdu1_aspect --out
+
+  # Two steps out; only look
+  kubectl vnf scale sample-vnf --aspect vdu2_aspect --out 2 --dry-run=server
+
+  # One step in
+  kubectl vnf scale sample-vnf --aspect vdu1_aspect --in 1"
 )]
 pub struct ScaleArgs {
     /// The instance: id, name, or the beginning of its id
@@ -36,7 +44,7 @@ pub struct ScaleArgs {
     #[arg(long = "in", value_name = "STEPS", num_args = 0..=1, default_missing_value = "1", value_parser = value_parser!(u32).range(1..))]
     pub in_: Option<u32>,
     /// Go back to the former replicas if it fails (not if it is interrupted)
-    #[arg(long)]
+    #[arg(long, help_heading = "Operation options")]
     pub rollback_on_failure: bool,
     /// Flags of every changing verb.
     #[command(flatten)]

@@ -17,7 +17,19 @@ use crate::view::show::{self, ShowRow, ShowSheet};
 use serde_json::{Value, json};
 
 /// Show a VNF instance: what it is, its VDUs and VNFCs, what is deferred, its revisions
+///
+/// The record, and the VNFCs as they live. JSON and YAML have SOL003's attribute names; what SOL003 has no name for stands
+/// under `kubectlVnf`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  # For a person
+  kubectl vnf show sample-vnf
+
+  # The whole record
+  kubectl vnf show sample-vnf -o yaml
+
+  # The ids of its VNFCs
+  kubectl vnf show sample-vnf -o jsonpath='{.instantiatedVnfInfo.vnfcInfo[*].id}'")]
 pub struct ShowArgs {
     /// The instance: id, name, or the beginning of its id
     pub name: String,

@@ -20,12 +20,19 @@ use std::time::Duration;
 
 /// Terminate a VNF: delete its objects and wait until all of them are gone
 ///
-/// The record stays and can be instantiated again, unless --delete is given. PersistentVolumeClaims, those that
-/// StatefulSets made among them, are kept unless --delete-pvc is given.
+/// Objects go in phases, each waited for: workloads with their Pods, then the rest. The record stays and can be
+/// instantiated again, unless --delete is given. PersistentVolumeClaims, those that StatefulSets made among them, are kept
+/// unless --delete-pvc is given. When a record is damaged or gone, --by-label finds what carries its instance's label.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  kubectl vnf terminate sample-vnf\n  kubectl vnf terminate sample-vnf --delete --yes"
-)]
+#[command(after_help = "Examples:
+  # What would go, and what would stay?
+  kubectl vnf terminate sample-vnf --dry-run=client
+
+  # Each Pod gets 5 seconds to end
+  kubectl vnf terminate sample-vnf --grace-period 5s
+
+  # The record too, without a question
+  kubectl vnf terminate sample-vnf --delete --yes")]
 pub struct TerminateArgs {
     /// The instance: id, name, or the beginning of its id
     pub name: String,

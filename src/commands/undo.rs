@@ -18,13 +18,19 @@ use serde_json::json;
 
 /// Go back to an earlier revision: its images, ConfigMaps, Secrets and scale levels, and exactly the Pods they concern
 ///
-/// The way back after an update that completed. Without --to-revision, to the revision before the one in force; doing
-/// it twice therefore ends where it began. Replicas that an autoscaler or a person has set stay. The name and other attributes of the record stay. An operation that
-/// stopped half way is taken back by `op rollback` instead.
+/// The way back after an update that completed. Without --to-revision, to the revision before the one in force; doing it
+/// twice therefore ends where it began. Replicas that an autoscaler or a person has set stay, and so do the name and other
+/// attributes of the record. An operation that stopped half way is taken back by `op rollback` instead.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  kubectl vnf undo sample-vnf\n  kubectl vnf undo sample-vnf --to-revision 3\n  kubectl vnf undo sample-vnf --dry-run=server"
-)]
+#[command(after_help = "Examples:
+  # What would it change?
+  kubectl vnf undo sample-vnf --dry-run=client
+
+  # To the revision before
+  kubectl vnf undo sample-vnf
+
+  # To one of those that `show` lists
+  kubectl vnf undo sample-vnf --to-revision 1 --dry-run=server")]
 pub struct UndoArgs {
     /// The instance: id, name, or the beginning of its id
     pub name: String,

@@ -20,12 +20,23 @@ use serde_json::{Value, json};
 
 /// Update a VNF to a new package: images, ConfigMaps and Secrets, and exactly the Pods that use them
 ///
-/// The plan is shown first. Without --package, images, config and missing objects that drifted are put back. What else
-/// the package changes in a workload is deferred until `heal --all`; other changes are refused.
+/// The plan is shown first: what changes, which Pods restart for which key or image, and what is left alone. What else the
+/// package changes in a workload is deferred until `heal --all`; other changes are refused, and `change-package` makes them.
+/// Afterwards it is read from the cluster that all other Pods were not touched. Without --package, images, config and
+/// missing objects that drifted are put back.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  kubectl vnf update sample-vnf --package sample-2.csar -f sample_param_file.json\n  kubectl vnf update sample-vnf --package sample-2.csar --dry-run=server\n  kubectl vnf update sample-vnf --name upf-east"
-)]
+#[command(after_help = "Examples:
+  # Show the plan, and let the API server check it; nothing is written
+  kubectl vnf update sample-vnf --package sample-2.csar --dry-run=server
+
+  # With Tacker's request file, and back by itself if it fails
+  kubectl vnf update sample-vnf --package sample-2.csar -f update.json --rollback-on-failure
+
+  # Put back what somebody has changed
+  kubectl vnf update sample-vnf
+
+  # Another name; no workload is touched
+  kubectl vnf update lab-vnf-2 --name lab-vnf-3")]
 pub struct UpdateArgs {
     /// The instance: id, name, or the beginning of its id
     pub name: String,

@@ -9,7 +9,16 @@ use crate::record::SCHEMA_VERSION;
 use serde_json::json;
 
 /// Print the version of kubectl-vnf, of its records, and of the API server
+///
+/// Records say which schema they were written with; a program with an older one lists newer records, and does not write
+/// them.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  # All three
+  kubectl vnf version
+
+  # Without a cluster, for a script
+  kubectl vnf version --client -o json")]
 pub struct VersionArgs {
     /// Do not ask the API server
     #[arg(long)]

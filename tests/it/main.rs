@@ -15,6 +15,7 @@ mod contended;
 mod damaged;
 mod drift;
 mod edits;
+mod examples;
 mod failed;
 mod faults;
 mod heal;

@@ -13,7 +13,16 @@ use crate::record::operation::Manner;
 use crate::record::{OperationState, Revision, Verb, names};
 
 /// Give an operation up that stopped half way: the record then says what the cluster has
+///
+/// Nothing in the cluster is changed. Afterwards everything is possible again: an update with a corrected package, say, which
+/// then plans exactly what is left.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  # Keep it as it is
+  kubectl vnf op fail sample-vnf
+
+  # Keep it, and look at what that is
+  kubectl vnf op fail sample-vnf && kubectl vnf show sample-vnf")]
 pub struct FailArgs {
     /// The instance: id, name, or the beginning of its id
     pub name: String,

@@ -13,7 +13,15 @@ use crate::view::tables::{self, OperationRow};
 use std::collections::BTreeSet;
 
 /// List operations, newest first
+///
+/// The newest 10 of each instance are kept: what was asked for, how it ended, how long it took, and who did it.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  # Of all instances in this namespace
+  kubectl vnf op list
+
+  # Of one
+  kubectl vnf op list sample-vnf")]
 pub struct ListArgs {
     /// The instance [default: all of the namespace]
     pub name: Option<String>,

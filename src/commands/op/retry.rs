@@ -15,7 +15,16 @@ use crate::record::{OperationState, Revision, Verb, names};
 use crate::view::plan as plan_view;
 
 /// Finish an operation that stopped half way: done steps are not done again
+///
+/// What is done is seen in the cluster, not remembered, so that this is safe after Ctrl-C, a lost connection and a killed
+/// process too; the lock of a process that is gone runs out in 15 seconds, and is waited for.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  # What is left to do?
+  kubectl vnf op retry sample-vnf --dry-run=client
+
+  # Finish it
+  kubectl vnf op retry sample-vnf")]
 pub struct RetryArgs {
     /// The instance: id, name, or the beginning of its id
     pub name: String,

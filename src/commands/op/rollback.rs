@@ -14,9 +14,15 @@ use crate::view::plan as plan_view;
 
 /// Take an operation back that stopped half way: config, templates and Pods are then as they were
 ///
-/// Possible for instantiate (which removes what was created), update, undo and scale. The plan is shown first. A rollback
-/// that stops half way is finished by the same command.
+/// Possible for instantiate (which removes what was created), update, change-package, undo and scale. The plan is shown
+/// first. A rollback that stops half way is finished by the same command.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  # What would it take back?
+  kubectl vnf op rollback sample-vnf --dry-run=client
+
+  # Take it back, without a question
+  kubectl vnf op rollback sample-vnf --yes")]
 pub struct RollbackArgs {
     /// The instance: id, name, or the beginning of its id
     pub name: String,

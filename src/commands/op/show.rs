@@ -20,7 +20,16 @@ use crate::view::result::ways_out;
 use crate::view::show::{self as show_view, OperationLine, OperationSheet};
 
 /// Show one operation as a report
+///
+/// What was asked for, by whom, what it touched and what it left alone. Of one that failed, the evidence: reasons, events
+/// and last log lines, with the values of Secrets masked, and the ways out.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  # The last one of an instance
+  kubectl vnf op show sample-vnf
+
+  # With SOL003's attribute names
+  kubectl vnf op show sample-vnf -o yaml")]
 pub struct ShowArgs {
     /// Operation id (or its beginning), or an instance, whose last operation is shown
     #[arg(value_name = "OPERATION|NAME")]

@@ -16,9 +16,14 @@ use uuid::Uuid;
 /// Write a small package to start from
 ///
 /// It has one flavour, a Deployment that scales and the ConfigMap that it uses; it validates and instantiates as it is.
-/// Its files carry no digests, so that they can be edited: 'package build' computes them.
+/// Its files carry no digests, so that they can be edited: `package build` computes them.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  kubectl vnf package init my-vnf")]
+#[command(after_help = "Examples:
+  # The product takes the name of the directory
+  kubectl vnf package init my-vnf
+
+  # It validates as it is
+  kubectl vnf package init upf && kubectl vnf package validate upf")]
 pub struct InitArgs {
     /// The directory to make; its name becomes that of the product and its workload
     pub directory: PathBuf,
@@ -57,9 +62,12 @@ pub(crate) fn init(_global: &Global, args: &InitArgs) -> Result<Exit, CliError> 
 /// bytes. A package with errors is not written. Files and directories whose names begin with a dot are left out, and so
 /// is a signature, which was for other bytes.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  kubectl vnf package build my-vnf -o my-vnf.csar\n  kubectl vnf package build my-vnf -o next.csar --new-vnfd-id"
-)]
+#[command(after_help = "Examples:
+  # Pack it
+  kubectl vnf package build my-vnf -o my-vnf.csar
+
+  # The next version, with an identity of its own
+  kubectl vnf package build my-vnf -o next.csar --new-vnfd-id")]
 pub struct BuildArgs {
     /// The directory: the tree of the package
     pub directory: PathBuf,

@@ -13,12 +13,15 @@ use crate::view::tables::{self, PackageRow};
 
 /// Store a package in the cluster, to be named by its vnfdId from then on
 ///
-/// It is verified first, and stays until `package delete`. Only what life-cycle management needs is stored:
-/// definitions, Kubernetes files, manifest. Doing it again changes nothing.
+/// It is verified first, and stays until `package delete`. Only what life-cycle management needs is stored: definitions,
+/// Kubernetes files, manifest. Doing it again changes nothing.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  kubectl vnf package onboard upf-4.2.1.csar\n  kubectl vnf package onboard upf-4.2.1.csar --require-signature --ca vendors.pem"
-)]
+#[command(after_help = "Examples:
+  # A CSAR
+  kubectl vnf package onboard sample-1.csar
+
+  # Only if its signature leads to one of these CAs
+  kubectl vnf package onboard signed.csar --require-signature --ca vendors.pem")]
 pub struct OnboardArgs {
     /// The package: a CSAR file, or a directory with the same tree
     pub package: String,
@@ -28,7 +31,15 @@ pub struct OnboardArgs {
 }
 
 /// List the packages in the cluster, and how many instances use each
+///
+/// Those that were onboarded stay; those that came with an instance go with the last one that uses them.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  # In this namespace
+  kubectl vnf package list
+
+  # For a script
+  kubectl vnf package list -o name")]
 pub struct ListArgs {
     /// Flags of every table.
     #[command(flatten)]
@@ -36,10 +47,15 @@ pub struct ListArgs {
 }
 
 /// Show what a package in the cluster holds, and who uses it
+///
+/// As `package inspect` shows a file. Where several packages have one vnfdId, the beginning of a digest names one of them.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  kubectl vnf package show 97018ca2-bf29-4715-9e2b-6e432dd1f414\n  kubectl vnf package show sha256:3be1c07a"
-)]
+#[command(after_help = "Examples:
+  # By its vnfdId
+  kubectl vnf package show 97018ca2-bf29-4715-9e2b-6e432dd1f414
+
+  # Its flavours
+  kubectl vnf package show 97018ca2-bf29-4715-9e2b-6e432dd1f414 -o jsonpath='{.flavours[*].id}'")]
 pub struct ShowArgs {
     /// The package: its vnfdId, or the beginning of its digest (sha256:...)
     pub package: String,
@@ -49,7 +65,15 @@ pub struct ShowArgs {
 }
 
 /// Delete a package from the cluster that no instance uses
+///
+/// Earlier revisions of an instance use their packages too: `undo` needs them. It is then said which instances those are.
 #[derive(Debug, clap::Args)]
+#[command(after_help = r#"Examples:
+  # By its vnfdId
+  kubectl vnf package delete 58bcc1c6-1400-46ec-b7fb-e508bf7e00e9
+
+  # The first one of the list
+  kubectl vnf package delete "$(kubectl vnf package list -o jsonpath='{[0].vnfdId}')""#)]
 pub struct DeleteArgs {
     /// The package: its vnfdId, or the beginning of its digest (sha256:...)
     pub package: String,

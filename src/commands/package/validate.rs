@@ -13,10 +13,16 @@ use std::path::Path;
 
 /// Say everything that is wrong with a package, at file and line
 ///
-/// Exits 0 if there is no error, warnings or not. Nothing is asked of a cluster, no script of the package is run and no
-/// URL is fetched.
+/// Archive, TOSCA.meta, manifest, digests, signature, descriptor, Kubernetes files, and whether these fit each other. Exits 0
+/// if there is no error, warnings or not. Nothing is asked of a cluster, no script of the package is run and no URL is
+/// fetched.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  kubectl vnf package validate vendor.csar")]
+#[command(after_help = "Examples:
+  # For a person
+  kubectl vnf package validate sample-1.csar
+
+  # How many errors?
+  kubectl vnf package validate sample-1.csar -o jsonpath='{.errors}'")]
 pub struct ValidateArgs {
     /// The package: a CSAR file, or a directory with the same tree
     pub package: String,
