@@ -33,7 +33,7 @@ on_terminal() {
   script -qec "stty cols 92 rows 50; $(printf '%q ' "$@")" /dev/null < /dev/null || true
 }
 
-# picture NAME [--when TEXT]: of what comes in.
+# picture NAME [--when TEXT] [--from TEXT]: of what comes in.
 picture() {
   local name=$1
   shift
@@ -64,15 +64,15 @@ main() {
 
   on_terminal kubectl vnf update sample-vnf --package "$S/after" --dry-run=server | picture plan
   # The last moment at which somebody is still on the way.
-  on_terminal kubectl vnf update sample-vnf --package "$S/after" --yes --progress tree | tail -n +2 |
-    picture tree --when "4 of 5 VDUs done"
+  on_terminal kubectl vnf update sample-vnf --package "$S/after" --yes |
+    picture tree --when "4 of 5 VDUs done" --from "Updating "
   kubectl vnf undo sample-vnf --yes --progress none > /dev/null 2>&1 || die "the update cannot be undone"
 
   cp -r "$S/after" "$WORK/next"
   sed -i 's/image: cirros/image: cirros:nosuch/' "$WORK/next/Files/kubernetes/deployment.yaml"
   kubectl vnf package build "$WORK/next" -o "$WORK/next.csar" > /dev/null 2>&1 || die "no package to fail with"
-  (cd "$WORK" && on_terminal kubectl vnf update sample-vnf --package next.csar --yes --progress tree) |
-    sed -n '1p;/^.*✖ VDU1 Deployment vdu1-update: /,$p' | picture failed
+  (cd "$WORK" && on_terminal kubectl vnf update sample-vnf --package next.csar --yes) |
+    picture failed --from "✖ VDU1 Deployment vdu1-update: "
 }
 
 main "$@"

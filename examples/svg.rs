@@ -1,7 +1,8 @@
-//! Draws what a terminal shows as an SVG picture: `svg [--when TEXT] < CAPTURE > PICTURE`.
+//! Draws what a terminal shows as an SVG picture: `svg [--when TEXT] [--from TEXT] < CAPTURE > PICTURE`.
 //!
 //! The capture is what a program wrote to a terminal. Of the sequences that move the cursor, only those are understood
-//! that kubectl-vnf writes. With `--when` the picture is of the last moment at which the screen showed TEXT.
+//! that kubectl-vnf writes. With `--when` the picture is of the last moment at which the screen showed TEXT; with
+//! `--from` it begins at the last line that has TEXT, after the command.
 //! `docs/pictures.sh` makes the pictures of the README with it.
 
 #![allow(clippy::print_stdout, reason = "the picture goes to stdout")]
@@ -107,6 +108,16 @@ impl Screen {
         self.lines.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
+    /// Leaves out what stands between the command and the last line that has a text.
+    fn cut(&mut self, from: &str) -> Result<(), String> {
+        let line = |line: &Vec<(char, Style)>| line.iter().map(|(c, _)| *c).collect::<String>();
+        let start = self.lines.iter().rposition(|each| line(each).contains(from));
+        let start = start.ok_or_else(|| format!("no line has {from:?}"))?;
+        let command = usize::from(self.lines.first().is_some_and(|first| line(first).starts_with("$ ")));
+        self.lines.drain(command.min(start)..start);
+        Ok(())
+    }
+
     /// The picture.
     fn svg(&self) -> String {
         let columns = self.lines.iter().map(Vec::len).max().unwrap_or(0).max(60);
@@ -189,15 +200,21 @@ fn screen(capture: &str, when: Option<&str>) -> Option<Screen> {
 }
 
 fn main() -> Result<(), String> {
+    let (mut when, mut from) = (None, None);
     let mut args = std::env::args().skip(1);
-    let when = match (args.next().as_deref(), args.next()) {
-        (None, None) => None,
-        (Some("--when"), Some(text)) => Some(text),
-        _ => return Err("usage: svg [--when TEXT] < CAPTURE > PICTURE".into()),
-    };
+    while let Some(flag) = args.next() {
+        match (flag.as_str(), args.next()) {
+            ("--when", Some(text)) => when = Some(text),
+            ("--from", Some(text)) => from = Some(text),
+            _ => return Err("usage: svg [--when TEXT] [--from TEXT] < CAPTURE > PICTURE".into()),
+        }
+    }
     let mut capture = String::new();
     std::io::stdin().read_to_string(&mut capture).map_err(|error| error.to_string())?;
-    let screen = screen(&capture, when.as_deref()).ok_or("the screen never showed that text")?;
+    let mut screen = screen(&capture, when.as_deref()).ok_or("the screen never showed that text")?;
+    if let Some(from) = from {
+        screen.cut(&from)?;
+    }
     print!("{}", screen.svg());
     Ok(())
 }
@@ -212,6 +229,13 @@ mod tests {
         assert_eq!(screen(capture, None).map(|screen| screen.text()).as_deref(), Some("head\n2 of 2\n"));
         assert_eq!(screen(capture, Some("1 of 2")).map(|screen| screen.text()).as_deref(), Some("head\n1 of 2\nx"));
         assert!(screen(capture, Some("3 of 2")).is_none());
+    }
+
+    #[test]
+    fn what_is_not_of_interest_is_left_out() {
+        let mut screen = screen("$ cmd\na\nfrom a\nfrom b\nc", None).unwrap_or_default();
+        assert!(screen.cut("nothing").is_err());
+        assert_eq!(screen.cut("from").map(|()| screen.text()).as_deref(), Ok("$ cmd\nfrom b\nc"));
     }
 
     #[test]
