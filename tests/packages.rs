@@ -206,7 +206,7 @@ fn a_package_in_its_envelope() {
     assert_eq!(digest("web.zip"), digest("web.csar"), "the envelope is no part of the package");
 }
 
-/// What scripts read: as it is in the README.
+/// What scripts read: as it is in docs/packages.md.
 #[test]
 fn inspect_as_json_has_its_documented_shape() {
     let desk = Desk::new();

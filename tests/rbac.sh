@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Holds the Role of README.md against a real API server: a user with it, and nothing more, can do the whole
+# Holds the Role of docs/permissions.md against a real API server: a user with it, and nothing more, can do the whole
 # story; without one of its rights the user is told which, before anything was written.
 #
 # Wants kubectl on PATH and VNF_TEST_KUBECONFIG, as tests/run.sh sets them. Makes a namespace and removes it.
@@ -43,7 +43,7 @@ says() { grep -qE -e "$1" "$OUT" || fail "the output does not say: $1"; PASSED=$
 
 # The one block of YAML in there.
 # shellcheck disable=SC2016  # no expansion is meant
-role() { sed -n '/^```yaml$/,/^```$/{/^```/d;p}' README.md; }
+role() { sed -n '/^```yaml$/,/^```$/{/^```/d;p}' docs/permissions.md; }
 
 # may_evict: "yes" or "no". The subresource apart, for pods/eviction would be a Pod of that name.
 may_evict() {
@@ -122,7 +122,7 @@ main() {
   refused_without_eviction
   failing_update
   rest_of_story
-  echo "rbac: the Role of README.md is enough: $PASSED checks"
+  echo "rbac: the Role of docs/permissions.md is enough: $PASSED checks"
 }
 
 main "$@"

@@ -140,7 +140,7 @@ impl From<StoreError> for CliError {
                 .hint("Store it anew: kubectl vnf update NAME --package PATH, with the file of that package")
                 .hint("Until then list, show, op and terminate work, and what needs the package does not"),
             StoreError::Denied { .. } => {
-                Self::new(error).hint("All rights that kubectl-vnf needs are in the Role of its README")
+                Self::new(error).hint("All rights that kubectl-vnf needs are in the Role of its docs/permissions.md")
             }
             StoreError::NotFound { name, namespace, renamed: Some(Renamed { to, at, seen }), .. } => {
                 let ago = age(at, seen);

@@ -287,6 +287,6 @@ fn a_missing_right_is_named_with_what_it_is_for() {
     run(&["show", NAME]).says([
         "not allowed to get configmaps",
         "needed to read the records of VNF instances",
-        "README",
+        "permissions.md",
     ]);
 }
