@@ -7,18 +7,19 @@ use crate::cli::args::{Change, Global};
 use crate::cli::error::{CliError, Exit};
 use crate::engine::operation::Proposal;
 use crate::engine::session::Session;
-use crate::plan::derive::heal::{self, Targets};
+use crate::plan::derive::heal::{self, Stays, Targets};
 use crate::plan::derive::update::deferred;
 use crate::plan::sheet::Sheet;
-use crate::plan::{Contents, journal};
+use crate::plan::{Contents, drift, journal};
 use crate::record::Verb;
 use serde_json::{Map, Value, json};
 
 /// Heal a VNF: make chosen VNFCs again, or all of its workloads
 ///
 /// With --vnfc or --vdu the Pods are replaced one at a time, within disruption budgets; one that is gone is made again.
-/// With --all the workloads of all VDUs are deleted and created from the package, so that deferred changes take effect;
-/// replicas and volumes stay, and every VDU is down until its Pods are ready again.
+/// With --all the workloads of all VDUs are deleted and created from the package, so that deferred changes take effect,
+/// and every VDU is down until its Pods are ready again. Everything else is created if it is missing and put right in
+/// place if it differs, whoever has changed it, and never deleted; replicas and volumes stay.
 #[derive(Debug, clap::Args)]
 #[command(after_help = r#"Examples:
   # One VNFC, by its id or its Pod's name
@@ -86,11 +87,11 @@ pub(crate) async fn run(global: &Global, args: HealArgs) -> Result<Exit, CliErro
         let instance = session.instance();
         let current = require_current(instance)?.clone();
         let live = observer.live();
-        let (target, scope) = match &targets {
+        let (target, scope, stays) = match &targets {
             Some(targets) => {
                 let scope = heal::chosen(targets, &heal::vnfcs(&current, &contents, &live))
                     .map_err(|gone| CliError::new(format!("{} is gone by now", gone.join(", "))))?;
-                (current.clone(), scope)
+                (current.clone(), scope, Vec::new())
             }
             None => {
                 let number = instance.kubectl_vnf.last_revision + 1;
@@ -98,18 +99,27 @@ pub(crate) async fn run(global: &Global, args: HealArgs) -> Result<Exit, CliErro
                     .map_err(CliError::new)?
             }
         };
+        let drift = drift::overwritten(&current, &target, &scope, &contents, &live)?;
         let journal = journal(&current, Some(target), scope, &live);
         // With --all, what was deferred comes into force: it is what the plan is about.
         let in_force =
             if targets.is_none() { deferred(&current, &contents).map_err(CliError::new)? } else { Vec::new() };
+        let stays = stays.iter().map(|Stays { object, because }| {
+            format!(
+                "{object} is not as the package says and stays so ({because}): a heal deletes nothing but workloads"
+            )
+        });
         let sheet = Sheet {
             deferred: in_force,
+            drift,
+            notes: stays.collect(),
             ..Sheet::of(Verb::Heal, instance, env.cluster.context(), &journal, &contents, &live)?
         };
         Ok(Proposal { operation_id: operation_id.clone(), params: params(&args), incoming: None, journal, sheet })
     };
     let operating =
         Operating { env: &env, session: &mut session, contents: &contents, observer: &observer, change: &args.change };
+    // To put back what drifted is what a heal is for; the plan says whose changes go.
     let terms = Terms { asks: args.all, overwrite_drift: true, ..Terms::default() };
     let (exit, _) = operating.run(terms, propose).await?;
     Ok(exit)

@@ -222,7 +222,8 @@ impl Operating<'_> {
             contents: self.contents,
             observer: self.observer,
             around,
-            overwrite,
+            // Drift that the plan shows is agreed to, or refused as such: the server need not say so again.
+            overwrite: overwrite || !proposal.sheet.drift.is_empty(),
         };
         let (checked, problems) = precheck::check(&question).await?;
         if problems.is_empty() {

@@ -4,7 +4,7 @@
 //! Sending it is the work of `engine::execute`; what it is to be, of `plan::content`.
 
 use super::{ObjectRef, text};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Annotation of an object that was applied or made as a whole: the number of the revision that did it. An object can
 /// differ from its manifest in many ways that mean the same (defaults, quantities, lists that admission adds to), so
@@ -20,7 +20,11 @@ pub fn applied(object: &Value) -> Option<u64> {
 /// apply take away fields that it no longer names, and never conflicts with its own writer (as
 /// `k8s.io/client-go/util/csaupgrade` does it). It holds for the version that was read. Empty: there is nothing to
 /// take over.
-pub fn adopt(live: &Value, manager: &str) -> Vec<Value> {
+///
+/// With `instead`, the object that is to be applied whoever has written it since, list items that others have put in the
+/// place of its own count as applied too, so that they go: no apply takes away what somebody else owns, and of a port
+/// that was changed the old and the new one would be left.
+pub fn adopt(live: &Value, manager: &str, instead: Option<&Value>) -> Vec<Value> {
     let entries = live.pointer("/metadata/managedFields").and_then(Value::as_array);
     let Some(version) = text(live, "/metadata/resourceVersion") else { return Vec::new() };
     let own = |entry: &&Value, operation: &str| {
@@ -28,19 +32,87 @@ pub fn adopt(live: &Value, manager: &str) -> Vec<Value> {
     };
     let entries: Vec<&Value> = entries.into_iter().flatten().collect();
     let updates: Vec<&&Value> = entries.iter().filter(|entry| own(entry, "Update")).collect();
-    let Some(last) = updates.last() else { return Vec::new() };
     let applies = entries.iter().find(|entry| own(entry, "Apply"));
-    let mut whole = (**applies.unwrap_or(last)).clone();
+    let Some(kept) = applies.or_else(|| updates.last().copied()) else { return Vec::new() };
+    let mut whole = (*kept).clone();
     whole["operation"] = json!("Apply");
     for update in &updates {
         union(&mut whole["fieldsV1"], &update["fieldsV1"]);
     }
-    let others = entries.iter().filter(|entry| !own(entry, "Update") && !own(entry, "Apply"));
-    let fields: Vec<Value> = others.map(|entry| (**entry).clone()).chain(std::iter::once(whole)).collect();
+    let mut changes = !updates.is_empty();
+    let mut fields = Vec::new();
+    for other in entries.iter().filter(|entry| !own(entry, "Update") && !own(entry, "Apply")) {
+        let mut other = (*other).clone();
+        let alike = text(&other, "/subresource").is_none() && other["apiVersion"] == whole["apiVersion"];
+        let instead = instead.filter(|_| alike);
+        if let Some(moved) = instead.and_then(|desired| taken(desired, live, &mut other["fieldsV1"])) {
+            union(&mut whole["fieldsV1"], &moved);
+            changes = true;
+        }
+        if other["fieldsV1"] != json!({}) {
+            fields.push(other);
+        }
+    }
+    if !changes {
+        return Vec::new();
+    }
+    fields.push(whole);
     vec![
         json!({"op": "test", "path": "/metadata/resourceVersion", "value": version}),
         json!({"op": "replace", "path": "/metadata/managedFields", "value": fields}),
     ]
+}
+
+/// Takes out of somebody's set of fields the list items that stand in the place of desired ones: those of lists in
+/// which a desired item is not there any more.
+fn taken(desired: &Value, live: &Value, theirs: &mut Value) -> Option<Value> {
+    let theirs = theirs.as_object_mut()?;
+    let mut moved = Map::new();
+    match (desired, live) {
+        (Value::Object(desired), Value::Object(live)) => {
+            for (key, value) in desired {
+                let field = format!("f:{key}");
+                let (Some(live), Some(fields)) = (live.get(key), theirs.get_mut(&field)) else { continue };
+                if let Some(part) = taken(value, live, fields) {
+                    // An empty set would be the whole of it.
+                    if fields.as_object().is_some_and(Map::is_empty) {
+                        theirs.remove(&field);
+                    }
+                    moved.insert(field, part);
+                }
+            }
+        }
+        (Value::Array(desired), Value::Array(live)) => {
+            let keys: Vec<String> = theirs.keys().filter(|key| key.starts_with("k:")).cloned().collect();
+            let names: Map<String, Value> = keys.first().and_then(|key| keys_of(key)).unwrap_or_default();
+            let same = |item: &Value, other: &Value| {
+                names.keys().all(|name| item.get(name).is_none_or(|value| other.get(name) == Some(value)))
+            };
+            let gone = |item: &Value| !live.iter().any(|other| same(item, other));
+            if !names.is_empty() && desired.iter().any(gone) {
+                for key in keys.iter().filter(|key| !desired.iter().any(|item| is_item(key, item))) {
+                    moved.extend(theirs.remove(key).map(|fields| (key.clone(), fields)));
+                }
+            }
+        }
+        _ => {}
+    }
+    (!moved.is_empty()).then_some(Value::Object(moved))
+}
+
+/// Whether a key of a set of fields (`k:{"name":"nginx"}`, `v:"item"`) means this item of a list. Keys that the item
+/// leaves to their defaults may be anything.
+pub fn is_item(key: &str, item: &Value) -> bool {
+    if let Some(keys) = keys_of(key) {
+        return item.is_object() && keys.iter().all(|(name, value)| item.get(name).is_none_or(|own| own == value));
+    }
+    key.strip_prefix("v:")
+        .and_then(|value| serde_json::from_str::<Value>(value).ok())
+        .is_some_and(|value| value == *item)
+}
+
+fn keys_of(key: &str) -> Option<Map<String, Value>> {
+    serde_json::from_str(key.strip_prefix("k:")?).ok()
 }
 
 /// Adds the fields of one set (`FieldsV1`) to another.
@@ -113,7 +185,7 @@ mod tests {
             {"manager": "vnf", "operation": "Update", "subresource": "status", "fieldsV1": {"f:status": {}}},
             {"manager": "edit", "operation": "Update", "fieldsV1": {"f:data": {"f:c": {}}}},
         ]}});
-        let patch = adopt(&live, "vnf");
+        let patch = adopt(&live, "vnf", None);
         assert_eq!(patch[0]["value"], "7");
         let entries = patch[1]["value"].as_array().expect("entries");
         assert_eq!(entries.len(), 3);
@@ -121,7 +193,29 @@ mod tests {
         assert_eq!(entries[1]["manager"], "edit");
         assert_eq!(entries[2]["operation"], "Apply");
         assert_eq!(entries[2]["fieldsV1"], json!({"f:data": {".": {}, "f:a": {}, "f:b": {}}}));
-        assert!(adopt(&live, "nobody").is_empty());
+        assert!(adopt(&live, "nobody", None).is_empty());
+    }
+
+    #[test]
+    fn what_stands_in_the_place_of_an_item_is_taken_over() {
+        let set = |port: u16| json!({"f:spec": {"f:ports": {format!("k:{{\"port\":{port},\"protocol\":\"TCP\"}}"): {"f:port": {}}}}});
+        let live = |ports: Value| {
+            json!({"metadata": {"resourceVersion": "7", "managedFields": [
+            {"manager": "edit", "operation": "Update", "fieldsV1": set(8080)},
+            {"manager": "vnf", "operation": "Apply", "fieldsV1": {"f:spec": {"f:type": {}}}},
+        ]}, "spec": {"ports": ports}})
+        };
+        let desired = json!({"spec": {"ports": [{"port": 80}]}});
+        let replaced = live(json!([{"port": 8080, "protocol": "TCP"}]));
+        assert!(adopt(&replaced, "vnf", None).is_empty());
+        let patch = adopt(&replaced, "vnf", Some(&desired));
+        let entries = patch[1]["value"].as_array().expect("entries");
+        let mut whole = set(8080);
+        whole["f:spec"]["f:type"] = json!({});
+        assert_eq!((entries.len(), &entries[0]["fieldsV1"]), (1, &whole));
+        // What stands beside ours is theirs.
+        let beside = live(json!([{"port": 80, "protocol": "TCP"}, {"port": 8080, "protocol": "TCP"}]));
+        assert!(adopt(&beside, "vnf", Some(&desired)).is_empty());
     }
 
     #[test]

@@ -1,12 +1,16 @@
 //! Drift: where the live objects are neither what was recorded nor what is aimed at.
 //!
-//! Only fields that this program writes count: images, ConfigMap and Secret data, and whether an object is there.
+//! Only fields that this program writes count: images, ConfigMap and Secret data, and whether an object is there; all
+//! fields of a manifest where an operation writes the object as a whole.
 //! Who changed a field, and when, stands in `metadata.managedFields`.
 
 use super::changed_images;
+use super::compare::FieldChange;
 use super::content::{ContentError, Contents};
 use super::derive::scale::recorded;
 use super::live::Live;
+use super::order::runs_once;
+use super::strayed::{Strayed, strayed};
 use crate::object::config::{changed_keys, is_config};
 use crate::object::workload::{WorkloadKind, images, pod_spec, replicas};
 use crate::object::{ObjectRef, text};
@@ -80,6 +84,11 @@ pub fn overwritten(
             found.push(entry);
         }
     }
+    for entry in written_as_a_whole(source, target, scope, contents, live)? {
+        if !found.iter().any(|known| known.object == entry.object && known.field == entry.field) {
+            found.push(entry);
+        }
+    }
     for scaling in &scope.scale {
         let (Some(state), Some(object)) = (source.object(&scaling.object), live.get(&scaling.object)) else { continue };
         let (recorded, now) = (recorded(state, contents)?, replicas(object));
@@ -91,9 +100,48 @@ pub fn overwritten(
     Ok(found)
 }
 
+/// What others have set in objects that are written, or made anew, as a whole.
+fn written_as_a_whole(
+    source: &Revision,
+    target: &Revision,
+    scope: &Scope,
+    contents: &Contents,
+    live: &Live,
+) -> Result<Vec<Drift>, ContentError> {
+    let mut drift = Vec::new();
+    for state in &target.objects {
+        let reference = &state.reference;
+        let Some(found) = live.get(reference) else { continue };
+        let rewritten = source.object(reference).is_some_and(|former| former.applied != state.applied);
+        let affected = scope.affected(reference);
+        let whole = scope.apply.iter().any(|entry| entry.object == *reference)
+            || (rewritten && scope.config.iter().any(|change| change.object == *reference))
+            || affected.is_some_and(|affected| rewritten || matches!(affected.how, How::Recreate { .. }));
+        if !whole {
+            continue;
+        }
+        for Strayed { field, by } in strayed(reference, found, &contents.content(state)?) {
+            if !matches!(by, Writer::Foreign(..)) {
+                continue;
+            }
+            let container = field.path.strip_suffix("].image").and_then(|path| path.rsplit_once('['));
+            let name = match container {
+                Some((_, container)) => image_of(container),
+                None => field.short_path().to_owned(),
+            };
+            let change = FieldChange { before: field.after, after: field.before, path: field.path }.summary();
+            drift.extend(entry(reference, name, change, by));
+        }
+    }
+    Ok(drift)
+}
+
 fn object(state: &ObjectState, recorded: &Value, live: Option<&Value>, drift: &mut Vec<Drift>) {
     let reference = &state.reference;
     let Some(live) = live else {
+        if runs_once(reference) {
+            return;
+        }
         drift.push(Drift {
             object: reference.clone(),
             field: String::new(),

@@ -16,6 +16,7 @@ pub mod patch;
 pub mod restart;
 pub mod sheet;
 pub mod since;
+pub mod strayed;
 #[cfg(test)]
 mod tests;
 pub mod tree;
@@ -179,10 +180,10 @@ pub fn journal(source: &Revision, target: Option<Revision>, scope: Scope, live: 
     Journal { source, target, scope, snapshot, record: RecordChange::default() }
 }
 
-/// Every Pod of a revision's workloads, by name.
+/// Every Pod of a revision's workloads, by name. Those of Jobs are none: they end by themselves.
 fn snapshot(revision: &Revision, live: &Live) -> BTreeMap<String, PodBefore> {
     let mut snapshot = BTreeMap::new();
-    for state in &revision.objects {
+    for state in revision.objects.iter().filter(|state| state.reference.group() != "batch") {
         for pod in live.pods_of(&state.reference) {
             let Some(name) = text(pod, "/metadata/name").filter(|_| active(pod) && !uid(pod).is_empty()) else {
                 continue;

@@ -56,6 +56,12 @@ pub fn holds_data(object: &ObjectRef) -> bool {
     matches!(object.kind.as_str(), "PersistentVolumeClaim" | "PersistentVolume")
 }
 
+/// Whether an object does its work once and is done: it runs when it is created, and again only where a new package says
+/// otherwise of it. One that is gone by now has run.
+pub fn runs_once(object: &ObjectRef) -> bool {
+    object.kind == "Job" && object.group() == "batch"
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -345,11 +345,34 @@ fn heal_all_makes_the_vdu_workloads_anew_from_the_package() {
     let mut world = World::new();
     let (target, _) = world.update("after", None).expect("a target");
     world.current = target;
-    let (healed, scope) =
+    let (healed, scope, stays) =
         heal::all(&world.current, &world.contents, &world.live, 3, "op", Timestamp::UNIX_EPOCH).expect("a target");
     assert_eq!(scope.affected.len(), 8);
     assert!(update::deferred(&healed, &world.contents).expect("deferred").is_empty());
     assert!(healed.objects.iter().all(|state| state.package == healed.package.digest));
+    assert!(stays.is_empty() && scope.apply.is_empty());
+    // What comes into force with it tells the two revisions apart, so that an undo goes back to the port too.
+    let applied = |name: &str| healed.object(&world.reference(name)).expect("in the target").applied;
+    assert_eq!((applied("vdu2-update"), applied("vdu1-update")), (Some(3), None));
+}
+
+#[test]
+fn heal_all_puts_right_what_others_changed_and_deletes_no_more_than_workloads() {
+    let mut world = World::new();
+    let gone = world.reference("cm-data3");
+    world.live.forget(&gone);
+    world.edit("secret-data", |object| {
+        object["data"]["password"] = json!("b3RoZXI=");
+        object["immutable"] = json!(true);
+    });
+    let (healed, scope, stays) =
+        heal::all(&world.current, &world.contents, &world.live, 3, "op", Timestamp::UNIX_EPOCH).expect("a target");
+    assert_eq!(scope.affected.len(), 8);
+    assert_eq!(scope.config.iter().map(|change| &change.object).collect::<Vec<_>>(), [&gone]);
+    let [stays] = &stays[..] else { panic!("one stays: {stays:?}") };
+    assert_eq!(stays.object.name, "secret-data");
+    assert_eq!(healed.object(&stays.object), world.current.object(&stays.object));
+    assert!(scope.delete.is_empty());
 }
 
 #[test]

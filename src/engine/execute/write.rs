@@ -145,10 +145,11 @@ impl Task<'_> {
     /// has goes. Replicas are left to whoever else sets them.
     pub(super) async fn apply(&self) -> Result<(), Failure> {
         let object = &self.item.object;
+        let wanted = self.desired()?;
         let mut live = self.read(|| self.work.observer.read(self.work.cluster, object)).await?;
         for _ in 0..ADOPTIONS {
             let Some(found) = &live else { return self.create().await };
-            let patch = apply::adopt(found, MANAGER);
+            let patch = apply::adopt(found, MANAGER, self.work.overwrite.then_some(&wanted));
             if patch.is_empty() {
                 break;
             }
@@ -167,7 +168,7 @@ impl Task<'_> {
             self.gone(&[(object.clone(), uid(&live).to_owned())]).await?;
             return self.create().await;
         }
-        let mut desired = patch::applicable(self.desired()?, &live);
+        let mut desired = patch::applicable(wanted, &live);
         // This very object: an apply to one that is gone by now would create it.
         desired["metadata"]["uid"] = uid(&live).into();
         match self.write(|| self.work.cluster.apply(&desired, self.work.overwrite, Run::Real)).await {

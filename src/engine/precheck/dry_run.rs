@@ -235,7 +235,10 @@ async fn try_write(
 /// never are), then whether it is valid.
 async fn try_apply(question: &Question<'_>, object: &ObjectRef, desired: &Value) -> Result<Value, ClusterError> {
     let (applicable, adopted) = match question.observer.live().get(object) {
-        Some(live) => (patch::applicable(desired.clone(), live), apply::adopt(live, MANAGER).is_empty()),
+        Some(live) => {
+            let adopted = apply::adopt(live, MANAGER, question.overwrite.then_some(desired)).is_empty();
+            (patch::applicable(desired.clone(), live), adopted)
+        }
         None => (desired.clone(), true),
     };
     let own = format!("\"{MANAGER}\"");

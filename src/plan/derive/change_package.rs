@@ -15,7 +15,7 @@ use crate::package::{Package, PackageError};
 use crate::plan::compare::{self, FieldChange};
 use crate::plan::content::{ContentError, Contents};
 use crate::plan::live::Live;
-use crate::plan::order::holds_data;
+use crate::plan::order::{holds_data, runs_once};
 use crate::plan::restart::{self, controlled};
 use crate::record::{Affected, Applied, ConfigChange, How, ObjectState, Reason, Revision, Scope};
 use serde_json::Value;
@@ -67,6 +67,9 @@ pub fn scope(
             state.replicas = found.map(replicas).or(former.replicas).or(state.replicas);
         }
         let Some(found) = found else {
+            if runs_once(&state.reference) && contents.content(former)? == contents.content(state)? {
+                continue;
+            }
             state.applied = Some(number);
             match kind {
                 Some(_) => whole.push(missing(state, live)),
@@ -100,9 +103,26 @@ pub fn scope(
     }
     let question =
         restart::Question { source: current, target: &target, contents, live, config: &scope.config, restore: false };
-    let mut by_content = restart::affected(&question)?;
+    let by_content = restart::affected(&question)?;
+    restart_all(&mut scope, &mut target, whole, by_content);
+    let dropped = current.objects.iter().filter(|state| target.object(&state.reference).is_none());
+    let (kept, deleted): (Vec<&ObjectState>, Vec<&ObjectState>) =
+        dropped.partition(|state| holds_data(&state.reference));
+    scope.delete = deleted.into_iter().map(|state| state.reference.clone()).collect();
+    let kept: Vec<ObjectState> = kept.into_iter().cloned().collect();
+    target.objects.extend(kept);
+    Ok((target, scope))
+}
+
+/// Who restarts: for its manifest (`whole`), for images and configuration, or for all of them; with their markers.
+pub(super) fn restart_all(
+    scope: &mut Scope,
+    target: &mut Revision,
+    whole: Vec<Affected>,
+    mut by_content: Vec<Affected>,
+) {
     by_content.retain(|affected| !scope.create.contains(&affected.object));
-    scope.affected = merged(&target, whole, by_content);
+    scope.affected = merged(target, whole, by_content);
     for affected in &mut scope.affected {
         // A restart in place changes images and nothing else.
         let also = scope.apply.iter().any(|applied| applied.object == affected.object);
@@ -113,14 +133,7 @@ pub fn scope(
     // What restarts is written as a whole on that occasion.
     let restarts = |applied: &Applied| scope.affected.iter().any(|affected| affected.object == applied.object);
     scope.apply.retain(|applied| !restarts(applied));
-    mark(&mut target, &scope.affected);
-    let dropped = current.objects.iter().filter(|state| target.object(&state.reference).is_none());
-    let (kept, deleted): (Vec<&ObjectState>, Vec<&ObjectState>) =
-        dropped.partition(|state| holds_data(&state.reference));
-    scope.delete = deleted.into_iter().map(|state| state.reference.clone()).collect();
-    let kept: Vec<ObjectState> = kept.into_iter().cloned().collect();
-    target.objects.extend(kept);
-    Ok((target, scope))
+    mark(target, &scope.affected);
 }
 
 /// The Kubernetes files of a new package that stand for those in force: all of them where all of the old package's were
@@ -169,7 +182,7 @@ fn missing(state: &ObjectState, live: &Live) -> Affected {
 }
 
 /// How a workload gets fields that an update would defer; `None`: without a restart.
-fn workload(
+pub(super) fn workload(
     kind: WorkloadKind,
     state: &ObjectState,
     found: &Value,
@@ -194,7 +207,7 @@ fn workload(
     Ok(Some(Affected { object, uid, how, reasons: reasons(fields), pods, strays: Vec::new() }))
 }
 
-fn apply(state: &ObjectState, found: &Value, fields: &[FieldChange]) -> Applied {
+pub(super) fn apply(state: &ObjectState, found: &Value, fields: &[FieldChange]) -> Applied {
     Applied {
         object: state.reference.clone(),
         uid: uid(found).to_owned(),

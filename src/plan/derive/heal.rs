@@ -1,12 +1,19 @@
 //! Heal: chosen Pods are made again, or all VDU workloads are, from the current package.
 
-use super::update::{Refusal, mark};
-use crate::object::config::{changed_keys, is_config};
+use super::change_package;
+use super::update::Refusal;
+use crate::object::apply::must_be_made_anew;
+use crate::object::config::{changed_keys, is_config, must_replace};
+use crate::object::pod::terminating;
 use crate::object::workload::{WorkloadKind, replicas};
 use crate::object::{ObjectRef, text, uid};
 use crate::plan::Vdus;
+use crate::plan::compare::{self, FieldChange};
 use crate::plan::content::Contents;
 use crate::plan::live::Live;
+use crate::plan::order::{holds_data, runs_once};
+use crate::plan::restart;
+use crate::plan::strayed::strayed;
 use crate::record::{Affected, ConfigChange, How, ObjectState, Reason, Revision, Scope, Verb};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -100,9 +107,18 @@ pub fn chosen(targets: &Targets, vnfcs: &[Vnfc]) -> Result<Scope, Vec<String>> {
     Ok(Scope { affected, ..Scope::default() })
 }
 
-/// The revision in which every object is as the current package says, and the scope that gets there: workloads are
-/// deleted and created, everything else is created if missing and changed in place if different, never deleted.
-/// Replicas stay as they are live.
+/// An object that is not as the package says and stays so: a heal deletes nothing but the workloads of VDUs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stays {
+    /// The object.
+    pub object: ObjectRef,
+    /// What cannot be put right, and why.
+    pub because: String,
+}
+
+/// The revision in which every object is as the current package says, the scope that gets there, and what does not:
+/// the workloads of VDUs are deleted and created, everything else is created if missing and changed in place if
+/// different, never deleted. Replicas stay as they are live.
 ///
 /// # Errors
 /// A package is not at hand or its files cannot be read.
@@ -113,7 +129,7 @@ pub fn all(
     number: u64,
     operation_id: &str,
     time: Timestamp,
-) -> Result<(Revision, Scope), Refusal> {
+) -> Result<(Revision, Scope, Vec<Stays>), Refusal> {
     let digest = &current.package.digest;
     let manifests = match contents.package(digest) {
         Some(package) => package.manifests(&current.files)?,
@@ -122,56 +138,95 @@ pub fn all(
     let mut target =
         Revision { number, operation_id: operation_id.to_owned(), verb: Verb::Heal, time, ..current.clone() };
     let vdus = Vdus::of(current, contents);
+    let (mut scope, mut whole, mut stays) = (Scope::default(), Vec::new(), Vec::new());
     for state in &mut target.objects {
-        // What cannot be changed in place stays as it is while it is there.
-        let stays = !is_config(&state.reference) && vdus.id(&state.reference).is_none();
-        if stays && live.get(&state.reference).is_some() {
-            continue;
-        }
-        let mut unsettled = state.reference.clone();
-        let source = manifests.iter().find(|manifest| {
+        let former = state.clone();
+        let object = former.reference.clone();
+        let kind = WorkloadKind::of(&object);
+        let found = live.get(&object);
+        let mut unsettled = object.clone();
+        let manifest = manifests.iter().find(|manifest| {
             unsettled.namespace.clone_from(&manifest.reference.namespace);
             unsettled.same_object(&manifest.reference)
         });
-        if let Some(manifest) = source {
+        if let Some(manifest) = manifest {
             state.package.clone_from(digest);
             state.source = manifest.source.clone();
             state.images = BTreeMap::new();
-            state.became = BTreeMap::new();
         }
-        let scalable = WorkloadKind::of(&state.reference).is_some_and(WorkloadKind::scalable);
-        if let Some(live) = live.get(&state.reference).filter(|_| scalable) {
-            state.replicas = Some(replicas(live));
+        if let Some(found) = found.filter(|_| kind.is_some_and(WorkloadKind::scalable)) {
+            state.replicas = Some(replicas(found));
         }
-    }
-    let mut scope = Scope::default();
-    for state in &target.objects {
-        let object = state.reference.clone();
-        let found = live.get(&object);
+        let before = contents.content(&ObjectState { replicas: state.replicas, ..former.clone() })?;
+        let wanted = contents.content(state)?;
+        let change = compare::objects(&object, &before, &wanted);
         if vdus.id(&object).is_some() {
+            if !change.fields.is_empty() {
+                state.applied = Some(number);
+            }
+            state.became = BTreeMap::new();
             let pods = live.pods_of(&object).iter().map(|pod| uid(pod).to_owned()).collect();
             let how = How::Recreate { because: "it is made anew from the package".into() };
             let uid = found.map(uid).unwrap_or_default().to_owned();
-            scope.affected.push(Affected { object, uid, how, reasons: vec![Reason::Anew], pods, strays: Vec::new() });
-        } else if is_config(&object) {
-            let wanted = contents.content(state)?;
-            let keys = changed_keys(found.unwrap_or(&Value::Null), &wanted);
-            if !keys.is_empty() || found.is_none() {
+            whole.push(Affected { object, uid, how, reasons: vec![Reason::Anew], pods, strays: Vec::new() });
+            continue;
+        }
+        let Some(found) = found.filter(|found| !terminating(found)) else {
+            if runs_once(&object) {
+                *state = former;
+            } else if is_config(&object) {
+                let keys = changed_keys(&Value::Null, &wanted);
                 scope.config.push(ConfigChange { object, keys });
+            } else {
+                state.became = BTreeMap::new();
+                state.marker = kind.map(|_| number);
+                scope.create.push(object);
             }
-        } else if found.is_none() {
-            scope.create.push(object);
+            continue;
+        };
+        let keys = if is_config(&object) { changed_keys(found, &wanted) } else { Vec::new() };
+        let mut fields = change.fields;
+        let strayed = strayed(&object, found, &wanted).into_iter().map(|strayed| strayed.field);
+        fields.extend(strayed.filter(|field| !fields.iter().any(|known| known.path == field.path)).collect::<Vec<_>>());
+        if keys.is_empty() && fields.is_empty() {
+            continue;
+        }
+        if let Some(because) = fixed(&object, found, &wanted, &fields) {
+            *state = former;
+            stays.push(Stays { object, because });
+            continue;
+        }
+        if !fields.is_empty() {
+            state.applied = Some(number);
+        }
+        let restarted = kind.map(|kind| change_package::workload(kind, state, found, contents, live, &fields));
+        match restarted.transpose()?.flatten() {
+            Some(affected) => whole.push(affected),
+            None if is_config(&object) => scope.config.push(ConfigChange { object, keys }),
+            None => scope.apply.push(change_package::apply(state, found, &fields)),
         }
     }
-    mark_created(&mut target, &scope);
-    mark(&mut target, &scope.affected);
-    Ok((target, scope))
+    let question =
+        restart::Question { source: current, target: &target, contents, live, config: &scope.config, restore: false };
+    let mut by_content = restart::affected(&question)?;
+    by_content.retain(|affected| vdus.id(&affected.object).is_none());
+    change_package::restart_all(&mut scope, &mut target, whole, by_content);
+    Ok((target, scope, stays))
 }
 
-/// A workload that is created carries the number of the revision that creates it.
-fn mark_created(target: &mut Revision, scope: &Scope) {
-    let number = target.number;
-    for state in target.objects.iter_mut().filter(|state| scope.create.contains(&state.reference)) {
-        state.marker = WorkloadKind::of(&state.reference).map(|_| number);
+/// Why an object cannot be put right where it stands; `None`: it can.
+fn fixed(object: &ObjectRef, found: &Value, wanted: &Value, fields: &[FieldChange]) -> Option<String> {
+    let paths = || fields.iter().map(|field| field.path.as_str());
+    if let Some(field) = fields.first().filter(|_| holds_data(object)) {
+        return Some(format!("{} {}: it holds data, and is left as it is", field.short_path(), field.summary()));
     }
+    if is_config(object)
+        && let Some(why) = must_replace(found, wanted)
+    {
+        return Some(why.to_owned());
+    }
+    if runs_once(object) {
+        return paths().next().map(|path| format!("{path} differs, and it is not run again"));
+    }
+    must_be_made_anew(object, paths())
 }

@@ -14,6 +14,7 @@ use crate::plan::compare::{self, FieldChange, ObjectChange};
 use crate::plan::content::{ContentError, Contents, settle};
 use crate::plan::derive::scale::{levels, recorded};
 use crate::plan::live::Live;
+use crate::plan::order::runs_once;
 use crate::plan::restart;
 use crate::record::{Affected, ConfigChange, How, ObjectState, PackageId, Revision, Scaling, Scope, Verb};
 use jiff::Timestamp;
@@ -273,6 +274,7 @@ pub fn scope(
             live.get(&state.reference).is_none()
                 && WorkloadKind::of(&state.reference).is_none()
                 && !is_config(&state.reference)
+                && !runs_once(&state.reference)
         };
         target.objects.iter().filter(missing).map(|state| state.reference.clone()).collect()
     } else {

@@ -144,7 +144,7 @@ fn an_undo_takes_a_scaling_back_and_leaves_an_autoscalers_replicas() {
     world.set_replicas("vdu1-update", 2);
     // An autoscaler has set those of the other aspect; heal puts them down as they are.
     world.set_replicas("vdu2-update", 3);
-    let (healed, _) =
+    let (healed, ..) =
         heal::all(&world.current, &world.contents, &world.live, 3, "op", Timestamp::UNIX_EPOCH).expect("a target");
     world.current = healed.clone();
     let revisions = [first.clone(), scaled.clone(), healed.clone()];

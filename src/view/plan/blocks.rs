@@ -6,9 +6,8 @@ use super::super::tables::age;
 use super::super::words::{command, count, full_label, kinds, label, pods, sentence, sizes, workloads_and_kinds};
 use super::ahead;
 use super::reasons::{self, Seen};
-use super::{creates, is_rest, is_workload, package_id, restarts};
+use super::{creates, is_anew, is_rest, is_workload, package_id, restarts};
 use crate::object::ObjectRef;
-use crate::object::config::is_config;
 use crate::object::workload::WorkloadKind;
 use crate::plan::drift::Drift;
 use crate::plan::sheet::{ConfigRule, Sheet};
@@ -48,13 +47,16 @@ pub fn config(page: &mut Page<'_>, sheet: &Sheet) {
         let mark = if creates(item) { Mark::Create } else { Mark::Change };
         let head = [mark.text(page.screen) + " " + item.object.kind.as_str(), plain(&item.object.name)];
         match &item.step {
-            Step::Config { keys, replace, .. } => {
+            Step::Config { keys, replace, whole, .. } => {
                 for (index, key) in keys.iter().enumerate() {
                     let head = if index == 0 { head.clone() } else { [Text::empty(), Text::empty()] };
                     rows.push(head.into_iter().chain([plain(&key.key), plain(&sizes(key))]).collect());
                 }
+                let more = dim(if *whole { "labels, annotations and the like" } else { "" });
                 if keys.is_empty() {
-                    rows.push(head.to_vec());
+                    rows.push(head.into_iter().chain([more]).collect());
+                } else if *whole {
+                    rows.push(vec![Text::empty(), Text::empty(), more]);
                 }
                 replaced.extend(replace.as_ref().map(|why| (&item.object, why)));
             }
@@ -72,7 +74,10 @@ pub fn config(page: &mut Page<'_>, sheet: &Sheet) {
 
 /// Workloads: how each restarts, and why.
 pub fn workloads(page: &mut Page<'_>, sheet: &Sheet) {
-    let items: Vec<&Item> = sheet.workloads().collect();
+    workload_items(page, sheet, &sheet.workloads().collect::<Vec<_>>());
+}
+
+fn workload_items(page: &mut Page<'_>, sheet: &Sheet, items: &[&Item]) {
     if items.is_empty() {
         return;
     }
@@ -94,8 +99,8 @@ pub fn workloads(page: &mut Page<'_>, sheet: &Sheet) {
     }
     page.blank();
     page.line(0, bold("Workloads:") + " " + facts.join("; ").as_str());
-    let heads = heads(page, &items);
-    let indent = reasons_indent(&items);
+    let heads = heads(page, items);
+    let indent = reasons_indent(items);
     let brief = items.len() > MANY;
     let mut seen = Seen::default();
     for (item, head) in items.iter().zip(heads) {
@@ -234,14 +239,14 @@ pub fn down(page: &mut Page<'_>, sheet: &Sheet) {
 
 /// Everything made anew, with the deferred fields that thereby come into force.
 pub fn heal_all(page: &mut Page<'_>, sheet: &Sheet) {
-    let items: Vec<&Item> = sheet.workloads().collect();
+    let (items, gently): (Vec<&Item>, Vec<&Item>) = sheet.workloads().partition(|item| is_anew(item));
     let package = sheet.package_after.as_ref().or(sheet.package_before.as_ref());
     let from = package.map(|package| format!(" from package {}", package_id(&package.vnfd_id))).unwrap_or_default();
     let facts = format!("{from}: {}, {}", count(items.len(), "workload"), count(pods(items.iter().copied()), "Pod"));
     page.blank();
     page.line(0, bold("Recreated") + facts.as_str());
     let mut rows = Vec::new();
-    for item in items {
+    for item in &items {
         let mark = Mark::Change.text(page.screen) + " " + item.vdu.as_deref().unwrap_or("");
         let mut head = vec![mark, plain(&item.object.to_string())];
         for entry in sheet.deferred.iter().filter(|entry| entry.object == item.object) {
@@ -253,9 +258,10 @@ pub fn heal_all(page: &mut Page<'_>, sheet: &Sheet) {
         }
     }
     page.rows(2, 10, &rows);
-    for item in sheet.workloads() {
+    for item in items {
         ahead::labelled(page, 4, sheet, item);
     }
+    workload_items(page, sheet, &gently);
     config(page, sheet);
     others(page, sheet);
     let kept = sheet.untouched.iter().map(|entry| &entry.object);
@@ -264,7 +270,7 @@ pub fn heal_all(page: &mut Page<'_>, sheet: &Sheet) {
         facts.extend(kinds(kept).iter().map(|kind| plain(kind)));
     }
     facts.push(plain("replicas as they are"));
-    if sheet.items.iter().any(|item| is_config(&item.object) || is_rest(&item)) {
+    if sheet.items.iter().any(|item| !is_anew(item)) {
         page.blank();
     }
     page.list(0, bold("Kept:") + " ", facts, ", ");

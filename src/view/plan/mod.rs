@@ -154,8 +154,14 @@ pub fn question(sheet: &Sheet) -> String {
         Verb::Instantiate => asked(sheet, vec![format!("create {}", count(sheet.items.len(), "object"))], ""),
         Verb::Terminate => asked(sheet, vec![format!("delete {}", count(sheet.items.len(), "object"))], ""),
         Verb::Heal if is_heal_all(sheet) => {
-            let mut parts = vec![format!("delete and recreate {}", with_pods(&sheet.workloads().collect::<Vec<_>>()))];
+            let (anew, gently): (Vec<&Item>, Vec<&Item>) = sheet.workloads().partition(|item| is_anew(item));
+            let mut parts = vec![format!("delete and recreate {}", with_pods(&anew))];
+            let restarted: Vec<&Item> = gently.into_iter().filter(|item| restarts(item)).collect();
+            if !restarted.is_empty() {
+                parts.push(format!("restart {}", with_pods(&restarted)));
+            }
             parts.extend(config_part(sheet));
+            parts.extend(applied_parts(sheet));
             parts.extend(created_part(sheet));
             asked(sheet, parts, "")
         }
@@ -184,16 +190,7 @@ fn changes(sheet: &Sheet, otherwise: &str) -> String {
     if !anew.is_empty() {
         parts.push(format!("delete and recreate {}", sentence(&kinds(anew.iter().map(|item| &item.object)))));
     }
-    let (anew, applied): (Vec<&Item>, Vec<&Item>) = sheet
-        .items
-        .iter()
-        .filter(|item| matches!(item.step, Step::Apply { .. }))
-        .partition(|item| matches!(item.step, Step::Apply { because: Some(_), .. }));
-    for (verb, items) in [("change", applied), ("delete and recreate", anew)] {
-        if !items.is_empty() {
-            parts.push(format!("{verb} {}", sentence(&kinds(items.iter().map(|item| &item.object)))));
-        }
-    }
+    parts.extend(applied_parts(sheet));
     parts.extend(created_part(sheet));
     let deleted = sheet.items.iter().filter(|item| item.step == Step::Delete).count();
     if deleted > 0 {
@@ -307,7 +304,12 @@ fn notes(page: &mut Page<'_>, notes: &[String]) {
 
 /// Everything is made anew from the package.
 fn is_heal_all(sheet: &Sheet) -> bool {
-    sheet.verb == Verb::Heal && sheet.items.iter().any(|item| item.reasons.contains(&Reason::Anew))
+    sheet.verb == Verb::Heal && sheet.items.iter().any(is_anew)
+}
+
+/// Whether a workload is made anew for being healed.
+fn is_anew(item: &Item) -> bool {
+    item.reasons.contains(&Reason::Anew)
 }
 
 /// Whether Pods that run now restart or go.
@@ -340,6 +342,19 @@ fn with_pods(items: &[&Item]) -> String {
 fn config_part(sheet: &Sheet) -> Option<String> {
     let changed = sheet.config().filter(|item| matches!(item.step, Step::Config { .. })).count();
     (changed > 0).then(|| format!("change {}", count(changed, "config object")))
+}
+
+fn applied_parts(sheet: &Sheet) -> Vec<String> {
+    let (anew, applied): (Vec<&Item>, Vec<&Item>) = sheet
+        .items
+        .iter()
+        .filter(|item| matches!(item.step, Step::Apply { .. }))
+        .partition(|item| matches!(item.step, Step::Apply { because: Some(_), .. }));
+    let part = |(verb, items): (&str, Vec<&Item>)| {
+        let what = sentence(&kinds(items.iter().map(|item| &item.object)));
+        (!items.is_empty()).then(|| format!("{verb} {what}"))
+    };
+    [("change", applied), ("delete and recreate", anew)].into_iter().filter_map(part).collect()
 }
 
 fn created_part(sheet: &Sheet) -> Option<String> {

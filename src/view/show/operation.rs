@@ -63,6 +63,7 @@ impl OperationLine {
     pub fn of(item: &Item, failed: bool) -> Self {
         let state = match item.state {
             _ if failed => "FAILED",
+            ItemState::Done if item.step == Step::Delete => "gone",
             ItemState::Done if is_config(&item.object) => "written",
             ItemState::Done => "done",
             ItemState::Waiting => "not ready",
@@ -89,9 +90,14 @@ fn detail(item: &Item) -> String {
     if keys > 0 {
         parts.push(count(keys, "key"));
     }
-    let fields = item.reasons.iter().filter(|reason| matches!(reason, Reason::Field { .. })).count();
-    if fields > 0 {
-        parts.push(count(fields, "field"));
+    let mut fields = item.reasons.iter().filter_map(|reason| match reason {
+        Reason::Field { field, change } => Some(format!("{field} {change}")),
+        _ => None,
+    });
+    parts.extend(fields.next());
+    match fields.count() {
+        0 => {}
+        more => parts.push(format!("{} more", count(more, "field"))),
     }
     if parts.is_empty() {
         parts.push(
@@ -158,7 +164,7 @@ pub fn operation(sheet: &OperationSheet<'_>, screen: &Screen) -> String {
 
 fn state_of(text: &str) -> Text {
     match text {
-        "done" | "written" => green(text),
+        "done" | "written" | "gone" => green(text),
         "FAILED" => red(text),
         _ => plain(text),
     }
