@@ -83,6 +83,7 @@ pub(crate) async fn run(global: &Global, args: ChangePackageArgs) -> Result<Exit
     let selection = Selection::resolve(&env, wanted, &package).await.map_err(|error| {
         error.hint(format!("{} runs in flavour {}, which a change of the package keeps", args.name, current.flavour_id))
     })?;
+    notes.extend(selection.notes.iter().cloned());
     notes.extend(left_out(&package, &selection));
     let id = package_id(&package);
     contents.add(package);

@@ -88,6 +88,7 @@ pub(crate) async fn run(global: &Global, args: InstantiateArgs) -> Result<Exit, 
         files: request.def_files().map(<[String]>::to_vec),
     };
     let selection = Selection::resolve(&env, wanted, &package).await?;
+    notes.extend(selection.notes.iter().cloned());
     let is_new = existing.is_none();
     // A new record is written once nothing speaks against it any more: a refusal leaves nothing behind.
     let stored = existing.unwrap_or_else(|| {

@@ -61,6 +61,8 @@ pub struct Selection {
     namespace: Option<String>,
     /// The Kubernetes files, in order.
     pub files: Vec<String>,
+    /// What of them is no object to be created.
+    pub notes: Vec<String>,
     manifests: Vec<Manifest>,
     namespaced: BTreeMap<(String, String), bool>,
 }
@@ -78,10 +80,11 @@ impl Selection {
         let level = level.map_err(|error| Choice::wrong(wanted.level, "instantiationLevelId", error))?;
         let level = level.map(|level| level.id.clone());
         let files = wanted.files.unwrap_or_else(|| package.kubernetes_files());
-        let manifests = package.manifests(&files)?;
+        let crate::package::Selection { manifests, notes } = package.select(&files)?;
+        let notes = notes.iter().filter(|note| note.is_note()).map(ToString::to_string).collect();
         let namespaced = scopes(env, &manifests).await?;
         let namespace = wanted.namespace.map(ToOwned::to_owned);
-        Ok(Self { package: package_id(package), flavour, level, namespace, files, manifests, namespaced })
+        Ok(Self { package: package_id(package), flavour, level, namespace, files, notes, manifests, namespaced })
     }
 
     /// The level in force; `None`: the flavour has none.

@@ -5,7 +5,7 @@
 
 use crate::cluster::{Cluster, ClusterError, WatchEvent};
 use crate::object::pod::{active, is_ready};
-use crate::object::workload::WorkloadKind;
+use crate::object::workload::{WorkloadKind, made_metadata};
 use crate::object::{ObjectRef, uid};
 use crate::plan::Live;
 use crate::plan::tree::PodEvents;
@@ -64,6 +64,12 @@ impl Observer {
             revisions.iter().flat_map(|revision| revision.objects.iter().map(|state| &state.reference)).collect();
         let mut kinds: BTreeSet<(&str, &str)> = BTreeSet::new();
         for reference in &references {
+            if !made_metadata(reference).is_empty() {
+                kinds.insert(("v1", "Pod"));
+            }
+            if reference.kind == "CronJob" {
+                kinds.insert(("batch/v1", "Job"));
+            }
             let Some(kind) = WorkloadKind::of(reference) else { continue };
             kinds.insert(("v1", "Pod"));
             kinds.insert((reference.api_version.as_str(), reference.kind.as_str()));

@@ -112,6 +112,16 @@ pub fn pod_spec_pointer(object: &Value) -> Option<&'static str> {
     })
 }
 
+/// Where objects that make others, and are none of [`WorkloadKind`], hold the metadata of what they make: Pods, and the
+/// Jobs of a CronJob.
+pub fn made_metadata(reference: &ObjectRef) -> &'static [&'static str] {
+    match (reference.group(), reference.kind.as_str()) {
+        ("batch", "CronJob") => &["/spec/jobTemplate/metadata", "/spec/jobTemplate/spec/template/metadata"],
+        ("batch", "Job") | ("", "ReplicationController") => &["/spec/template/metadata"],
+        _ => &[],
+    }
+}
+
 /// The pod spec of any kind that has one, Job, CronJob, ReplicationController and PodTemplate included.
 pub fn pod_spec(object: &Value) -> Option<&Value> {
     object.pointer(pod_spec_pointer(object)?)

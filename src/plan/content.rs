@@ -2,7 +2,7 @@
 
 use crate::object::apply::APPLIED;
 use crate::object::config::settle_secret;
-use crate::object::workload::{WorkloadKind, set_images, set_marker};
+use crate::object::workload::{WorkloadKind, made_metadata, set_images, set_marker};
 use crate::object::{ObjectRef, Source, text};
 use crate::package::{Package, vnfd::Flavour};
 use crate::record::names::{INSTANCE, MANAGED_BY, MANAGER};
@@ -100,6 +100,9 @@ impl Contents {
             if let Some(marker) = state.marker {
                 set_marker(&mut object, kind, marker);
             }
+        }
+        for pointer in made_metadata(&state.reference) {
+            add(&mut object, pointer, "labels", &[(INSTANCE, instance_id)]);
         }
         if let Some(applied) = state.applied {
             add(&mut object, "/metadata", "annotations", &[(APPLIED, &applied.to_string())]);

@@ -66,8 +66,8 @@ impl Live {
         }
     }
 
-    /// The Pods of a workload, by name: a Pod itself, those that it controls, and those of the ReplicaSets that it
-    /// controls. Terminating ones are among them.
+    /// The Pods of a workload, by name: a Pod itself, those that it controls, and those of the ReplicaSets or Jobs that
+    /// it controls. Terminating ones are among them.
     pub fn pods_of(&self, workload: &ObjectRef) -> Vec<&Value> {
         let Some(object) = self.get(workload) else { return Vec::new() };
         if workload.kind == "Pod" {
@@ -77,7 +77,7 @@ impl Live {
             .controlled_by(uid(object))
             .flat_map(|child| match child.kind.as_str() {
                 "Pod" => vec![child.clone()],
-                "ReplicaSet" => {
+                "ReplicaSet" | "Job" => {
                     let owner = self.get(child).map(uid).unwrap_or_default();
                     self.controlled_by(owner).cloned().collect()
                 }

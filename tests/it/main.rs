@@ -22,6 +22,7 @@ mod heal;
 mod interrupted;
 mod json;
 mod kubectl_habits;
+mod kinds;
 mod live;
 mod onboard;
 mod package;

@@ -5,8 +5,9 @@ use super::{LOOK_AGAIN, Task, uid_of};
 use crate::cluster::{DeleteHow, Propagation};
 use crate::engine::failure::{Cause, Failure};
 use crate::engine::tenants;
+use crate::object::mask::printable_line;
 use crate::object::pod::terminating;
-use crate::object::workload::WorkloadKind;
+use crate::object::workload::{WorkloadKind, made_metadata};
 use crate::object::{ObjectRef, uid};
 use crate::plan::ItemState;
 use crate::plan::content::{Owner, owner};
@@ -32,7 +33,7 @@ impl Task<'_> {
         if self.item.phase == Phase::Ground {
             let tenant = tenants::foreign(self.work.cluster, &live, self.work.instance_id).await;
             if let Some(tenant) = tenant.map_err(|error| self.fail(error))? {
-                self.tell(EventKind::Done(format!("left alone: {tenant} lives in it and is not this instance's")));
+                self.tell(EventKind::Done(format!("left alone: {tenant} lives in it, and stays")));
                 return Ok(());
             }
         }
@@ -74,12 +75,14 @@ impl Task<'_> {
         }
         // A grace period does not travel through an owner: each Pod is told of it.
         let tell_each = self.work.grace_seconds.is_some();
+        // What makes Pods and is not watched stays until they are gone; on its way it makes no more of them.
+        let outlives = !made_metadata(object).is_empty();
         for (reference, id) in leaving.iter().take(if tell_each { leaving.len() } else { 1 }) {
             let is_pod = reference.kind == "Pod";
             let how = DeleteHow {
                 uid: Some(id.clone()),
                 grace_seconds: self.work.grace_seconds.filter(|_| is_pod),
-                propagation: Propagation::Background,
+                propagation: if outlives && !is_pod { Propagation::Foreground } else { Propagation::Background },
                 ..DeleteHow::default()
             };
             match self.write(|| self.work.cluster.delete(reference, &how)).await {
@@ -87,7 +90,7 @@ impl Task<'_> {
                 Err(Cause::Cluster(error)) if error.is_conflict() => {}
                 Err(cause) => return Err(self.fail(cause)),
             }
-            if tell_each && !is_pod {
+            if tell_each && !is_pod && !outlives {
                 self.gone(&makers).await?;
             }
         }
@@ -115,26 +118,77 @@ impl Task<'_> {
         Ok(())
     }
 
-    /// As `gone` for a kind that nothing watches: most are gone with the answer to the deletion.
+    /// As `gone` for a kind that nothing watches: most are gone with the answer to the deletion. What others hang on is
+    /// told once it has lasted.
     pub(super) async fn gone_unwatched(&self) -> Result<(), Failure> {
         let object = &self.item.object;
+        let begin = Instant::now();
+        let mut told = String::new();
         loop {
             let found = self.read(|| self.work.observer.read(self.work.cluster, object)).await?;
             let Some(found) = found.filter(terminating) else { return Ok(()) };
+            let waiting = being_deleted(&found);
             if Instant::now() >= self.work.deadline {
                 let after = self.work.events.elapsed();
-                let waiting = format!("being deleted, held by finalizer {}", finalizers(&found));
                 return Err(self.fail(Cause::Timeout { after, waiting, evidence: None }));
             }
             if *self.shared.halt.borrow() {
-                return Err(self.fail(Cause::Unfinished("being deleted".into())));
+                return Err(self.fail(Cause::Unfinished(waiting)));
+            }
+            if begin.elapsed() >= LOOK_AGAIN && waiting != told {
+                told.clone_from(&waiting);
+                self.tell(EventKind::Waiting(waiting));
             }
             self.pause(LOOK_AGAIN).await?;
         }
     }
 }
 
+/// How far a deletion is: who holds the object, or what a Namespace or a definition says is left in it.
+fn being_deleted(object: &Value) -> String {
+    let names = finalizers(object);
+    let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
+    let left = conditions.filter(|one| one["status"] == "True").filter_map(|one| {
+        // `Terminating` is a definition's, the others are a Namespace's.
+        let tells = matches!(
+            one["type"].as_str()?,
+            "NamespaceContentRemaining"
+                | "NamespaceFinalizersRemaining"
+                | "NamespaceDeletionContentFailure"
+                | "Terminating"
+        );
+        one["message"].as_str().filter(|message| tells && !message.is_empty())
+    });
+    let held = (!names.is_empty()).then(|| format!("held by finalizer {names}"));
+    let parts: Vec<String> = held.into_iter().chain(left.map(printable_line)).collect();
+    if parts.is_empty() { "being deleted".into() } else { format!("being deleted, {}", parts.join("; ")) }
+}
+
 pub(super) fn finalizers(object: &Value) -> String {
     let names = object["metadata"]["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    names.collect::<Vec<_>>().join(", ")
+    printable_line(&names.collect::<Vec<_>>().join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn who_holds_an_object_is_named() {
+        let told = |finalizers: Value, conditions: Value| {
+            being_deleted(&json!({"metadata": {"finalizers": finalizers}, "status": {"conditions": conditions}}))
+        };
+        assert_eq!(told(json!(null), json!(null)), "being deleted");
+        assert_eq!(told(json!(["a/b", "c"]), json!([])), "being deleted, held by finalizer a/b, c");
+        let conditions = json!([
+            {"type": "NamespaceDeletionDiscoveryFailure", "status": "False", "message": "all found"},
+            {"type": "NamespaceContentRemaining", "status": "True", "message": "widgets.x has 1 resource instances"},
+            {"type": "NamespaceFinalizersRemaining", "status": "True", "message": "x/hold in 1 resource instances"},
+        ]);
+        assert_eq!(
+            told(json!([]), conditions),
+            "being deleted, widgets.x has 1 resource instances; x/hold in 1 resource instances"
+        );
+    }
 }

@@ -7,10 +7,11 @@ use crate::engine::failure::{Cause, Failure};
 use crate::object::mask::printable_line;
 use crate::object::pod::{self, Snapshot, active, is_ready};
 use crate::object::trouble::patience::Patient;
-use crate::object::trouble::{self, Trouble};
+use crate::object::trouble::{self, Family, Trouble};
 use crate::object::workload::marker_of_pod;
 use crate::object::{ObjectRef, text, uid};
 use crate::plan::Live;
+use crate::plan::order::runs_once;
 use crate::record::Verb;
 use crate::report::event::EventKind;
 use crate::report::evidence::Evidence;
@@ -150,7 +151,9 @@ impl Task<'_> {
     fn trouble(&self, live: &Live, patient: &mut Patient, now: Duration) -> Option<(Value, Trouble)> {
         let object = &self.item.object;
         for pod in self.new_pods(live) {
-            if let Some(trouble) = patient.observe(pod, self.before(pod), now) {
+            // How often a Pod of its may fail is the Job's to say.
+            let counts = |trouble: &Trouble| trouble.family != Family::Crash || !runs_once(object);
+            if let Some(trouble) = patient.observe(pod, self.before(pod), now).filter(counts) {
                 return Some((pod.clone(), trouble));
             }
         }

@@ -2,9 +2,21 @@
 
 use super::{Problem, Question};
 use crate::cluster::{Access, ClusterError};
-use crate::object::workload::WorkloadKind;
+use crate::object::workload::{WorkloadKind, made_metadata};
+use crate::object::{ObjectRef, text};
 use crate::plan::Step;
 use std::collections::BTreeMap;
+
+/// The plural of a kind that the package itself defines.
+fn defined(question: &Question<'_>, object: &ObjectRef) -> Option<String> {
+    let states = &question.journal.target.as_ref()?.objects;
+    let definitions = states.iter().filter(|state| state.reference.kind == "CustomResourceDefinition");
+    definitions.filter_map(|state| question.contents.content(state).ok()).find_map(|definition| {
+        let is = |pointer: &str, value: &str| text(&definition, pointer) == Some(value);
+        let this = is("/spec/group", object.group()) && is("/spec/names/kind", &object.kind);
+        text(&definition, "/spec/names/plural").filter(|_| this).map(ToOwned::to_owned)
+    })
+}
 
 /// Rights that the operation needs and the user lacks.
 pub(super) async fn check(question: &Question<'_>) -> Result<Vec<Problem>, ClusterError> {
@@ -27,7 +39,9 @@ pub(super) async fn check(question: &Question<'_>) -> Result<Vec<Problem>, Clust
         }
     }
     for item in question.items {
-        let Ok(resource) = question.cluster.resource(&item.object.api_version, &item.object.kind).await else {
+        let served = question.cluster.resource(&item.object.api_version, &item.object.kind).await;
+        let Some(plural) = served.ok().map(|resource| resource.plural).or_else(|| defined(question, &item.object))
+        else {
             // Not served: the dry run says so.
             continue;
         };
@@ -44,16 +58,22 @@ pub(super) async fn check(question: &Question<'_>) -> Result<Vec<Problem>, Clust
             needed.entry(access).or_insert_with(|| format!("{why} {who}{}", item.object));
         };
         let group = item.object.group();
-        let plural = resource.plural.as_str();
-        if WorkloadKind::of(&item.object).is_some() {
-            for verb in ["list", "watch"] {
+        let plural = plural.as_str();
+        let is_workload = WorkloadKind::of(&item.object).is_some();
+        for verb in ["list", "watch"] {
+            if is_workload {
                 need(verb, group, plural, None, "to follow");
+            }
+            if is_workload || !made_metadata(&item.object).is_empty() {
                 need(verb, "", "pods", None, "to follow the Pods of");
             }
-            if item.object.kind == "Deployment" {
-                need("list", "apps", "replicasets", None, "to follow");
-                need("watch", "apps", "replicasets", None, "to follow");
+            if item.object.kind == "CronJob" {
+                need(verb, "batch", "jobs", None, "to follow the Jobs of");
             }
+        }
+        if is_workload && item.object.kind == "Deployment" {
+            need("list", "apps", "replicasets", None, "to follow");
+            need("watch", "apps", "replicasets", None, "to follow");
         }
         match &item.step {
             Step::Create => need("create", group, plural, None, "to create"),

@@ -306,6 +306,60 @@ fn every_other_kind() {
             set(object("v1", "Service", json!({})), "/spec/type", json!("LoadBalancer")),
             "no cluster address yet",
         ),
+        ("Service elsewhere", set(object("v1", "Service", json!({})), "/spec/type", json!("ExternalName")), "ready"),
+        ("custom, Ready unknown", custom(conditions("Ready", "Unknown", "Asking")), "Asking"),
+        ("volume failed", object("v1", "PersistentVolume", json!({"phase": "Failed"})), "failed: phase Failed"),
+        ("volume", object("v1", "PersistentVolume", json!({"phase": "Available"})), "ready"),
+        ("CronJob", object("batch/v1", "CronJob", json!({})), "ready"),
+        (
+            "autoscaler",
+            object("autoscaling/v2", "HorizontalPodAutoscaler", conditions("ScalingActive", "False", "No")),
+            "ready",
+        ),
+        (
+            "budget, lags",
+            object("policy/v1", "PodDisruptionBudget", json!({"observedGeneration": 1})),
+            "observed generation 1 of 2",
+        ),
+        (
+            "budget",
+            object("policy/v1", "PodDisruptionBudget", json!({"observedGeneration": 2, "disruptionsAllowed": 0})),
+            "ready",
+        ),
+        ("DaemonSet, unseen", object("apps/v1", "DaemonSet", json!({})), "observed generation 0 of 2"),
+        (
+            "controller",
+            set(
+                object(
+                    "v1",
+                    "ReplicationController",
+                    json!({"observedGeneration": 2, "replicas": 1,
+            "readyReplicas": 1, "availableReplicas": 1}),
+                ),
+                "/spec/replicas",
+                json!(1),
+            ),
+            "ready",
+        ),
+        (
+            "controller, not ready",
+            set(
+                object(
+                    "v1",
+                    "ReplicationController",
+                    json!({"observedGeneration": 2,
+            "replicas": 1}),
+                ),
+                "/spec/replicas",
+                json!(1),
+            ),
+            "0 of 1 ready",
+        ),
+        (
+            "controller, lags",
+            object("v1", "ReplicationController", json!({"observedGeneration": 1})),
+            "observed generation 1 of 2",
+        ),
         ("API service", object("apiregistration.k8s.io/v1", "APIService", json!({})), "not available yet"),
         (
             "status only",

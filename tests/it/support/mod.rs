@@ -23,7 +23,7 @@ mod watch;
 
 pub use cluster::{Cluster, cluster};
 pub use namespace::Namespace;
-pub use objects::{Life, Object, Objects, written};
+pub use objects::{KINDS, Life, Object, Objects, written};
 pub use package::{Draft, Package, sample_request};
 pub use point::Point;
 pub use proxy::{Fault, Proxy, Traffic};
