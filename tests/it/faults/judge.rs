@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 const INSTANCE: &str = "/metadata/labels/kubectl-vnf~1instance";
 const MARKER: &str = "kubectl-vnf/revision";
+const APPLIED: &str = "kubectl-vnf/applied";
 
 /// A namespace with at most one VNF, compared with how it was before an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -253,6 +254,7 @@ fn record_of(object: &Object, before: &Objects) -> Value {
             let mut state = state.clone();
             if let Some(fields) = state.as_object_mut() {
                 fields.remove("marker");
+                fields.remove("applied");
                 fields.remove("reference").into_iter().for_each(|mut reference| {
                     reference["namespace"].take();
                     fields.insert("reference".into(), reference);
@@ -298,14 +300,17 @@ fn written(object: &Object, old: Option<&Object>, newest: i64) -> Value {
         annotations.remove("deployment.kubernetes.io/revision");
         annotations.remove("deprecated.daemonset.template.generation");
     }
-    for pointer in ["/metadata/annotations", "/spec/template/metadata/annotations"] {
-        let was = old.map(|old| old.text(&format!("{pointer}/{}", MARKER.replace('/', "~1"))).to_owned());
-        if let Some(marker) = value.pointer_mut(pointer).and_then(|annotations| annotations.get_mut(MARKER)) {
-            *marker = told(marker.as_str().unwrap_or_default(), was.as_deref(), newest);
+    let own = [("/metadata/annotations", MARKER), ("/spec/template/metadata/annotations", MARKER)];
+    for (pointer, key) in own.into_iter().chain([("/metadata/annotations", APPLIED)]) {
+        let was = old.map(|old| old.text(&format!("{pointer}/{}", key.replace('/', "~1"))).to_owned());
+        if let Some(number) = value.pointer_mut(pointer).and_then(|annotations| annotations.get_mut(key)) {
+            *number = told(number.as_str().unwrap_or_default(), was.as_deref(), newest);
         }
     }
     if let Some(spec) = value["spec"].as_object_mut() {
-        spec.remove("nodeName");
+        for given in ["nodeName", "clusterIP", "clusterIPs"] {
+            spec.remove(given);
+        }
     }
     value["ready"] = object.is_ready().into();
     value["leaving"] = object.is_leaving().into();
@@ -313,7 +318,7 @@ fn written(object: &Object, old: Option<&Object>, newest: i64) -> Value {
     value
 }
 
-/// What a restart marker says.
+/// What the number of a revision says.
 fn told(marker: &str, was: Option<&str>, newest: i64) -> Value {
     match marker {
         marker if was == Some(marker) => "as before".into(),

@@ -60,8 +60,18 @@ fn whatever_befalls_a_scaling_it_is_finished_exactly() {
 }
 
 #[test]
+fn whatever_befalls_a_change_of_the_package_it_is_finished_exactly() {
+    try_all(Story::ChangePackage);
+}
+
+#[test]
 fn whatever_befalls_an_instantiation_it_is_finished_exactly() {
     try_all(Story::Instantiate);
+}
+
+#[test]
+fn whatever_befalls_a_termination_it_is_finished_exactly() {
+    try_all(Story::Terminate);
 }
 
 /// All cases of one operation that are asked for.
