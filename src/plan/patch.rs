@@ -80,6 +80,27 @@ pub fn annotation(live: &Value, pointer: &str, key: &str, value: &str) -> Vec<Va
     vec![json!({"op": "test", "path": at, "value": old}), json!({"op": "add", "path": at, "value": value})]
 }
 
+/// Adds a finalizer to a live object, or takes it away. To one that is being deleted already none can be added.
+pub fn finalizer(live: &Value, name: &str, wanted: bool) -> Vec<Value> {
+    let at = "/metadata/finalizers";
+    let all = live.pointer(at).and_then(Value::as_array);
+    let index = all.and_then(|all| all.iter().position(|one| one == name));
+    let patch = match (index, all) {
+        (Some(index), _) if !wanted => {
+            let at = format!("{at}/{index}");
+            vec![json!({"op": "test", "path": at, "value": name}), json!({"op": "remove", "path": at})]
+        }
+        (None, _) if !wanted || live.pointer("/metadata/deletionTimestamp").is_some() => Vec::new(),
+        (None, Some(_)) => vec![json!({"op": "add", "path": format!("{at}/-"), "value": name})],
+        // `add` replaces what is there: the test refuses one that somebody adds in between.
+        (None, None) => {
+            vec![json!({"op": "test", "path": at, "value": null}), json!({"op": "add", "path": at, "value": [name]})]
+        }
+        (Some(_), _) => Vec::new(),
+    };
+    of_this_object(live, &patch)
+}
+
 /// Makes the data of a live ConfigMap or Secret that of `wanted` (a settled object), key by key.
 pub fn data(live: &Value, wanted: &Value) -> Vec<Value> {
     let none = Map::new();
@@ -171,6 +192,19 @@ mod tests {
         let mut other = live.clone();
         other["spec"]["template"]["spec"]["containers"][0]["image"] = json!("elsewhere");
         assert_eq!(mismatches(&patch, &other).len(), 1);
+    }
+
+    #[test]
+    fn a_finalizer_is_added_once_and_taken_away_alone() {
+        let live = |finalizers: Value| json!({"metadata": {"finalizers": finalizers}});
+        let with = apply(&live(json!(["a"])), &finalizer(&live(json!(["a"])), "us", true));
+        assert_eq!(with, live(json!(["a", "us"])));
+        assert!(finalizer(&with, "us", true).is_empty());
+        assert_eq!(apply(&with, &finalizer(&with, "us", false)), live(json!(["a"])));
+        let bare = json!({"metadata": {}});
+        assert_eq!(apply(&bare, &finalizer(&bare, "us", true)), live(json!(["us"])));
+        let leaving = json!({"metadata": {"deletionTimestamp": "t"}});
+        assert!(finalizer(&leaving, "us", true).is_empty() && finalizer(&bare, "us", false).is_empty());
     }
 
     #[test]

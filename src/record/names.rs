@@ -11,6 +11,8 @@ pub const INSTANCE: &str = "kubectl-vnf/instance";
 pub const RECORD: &str = "kubectl-vnf/record";
 /// Label of an instance record: the claim of its name, which finds the records of one name.
 pub const CLAIM: &str = "kubectl-vnf/claim";
+/// Finalizer of what makes Pods while each of them is being told how long it gets to end.
+pub const HOLD: &str = "kubectl-vnf/terminating";
 /// Kubernetes' recommended label for the tool that manages an object; never on pod templates.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Value of [`MANAGED_BY`], and the field manager of every write.

@@ -2,7 +2,7 @@
 
 use super::wait::Look;
 use super::{LOOK_AGAIN, Task, uid_of};
-use crate::cluster::{DeleteHow, Propagation};
+use crate::cluster::{DeleteHow, Propagation, Run};
 use crate::engine::failure::{Cause, Failure};
 use crate::engine::tenants;
 use crate::object::mask::printable_line;
@@ -12,9 +12,16 @@ use crate::object::{ObjectRef, uid};
 use crate::plan::ItemState;
 use crate::plan::content::{Owner, owner};
 use crate::plan::order::Phase;
+use crate::plan::patch;
+use crate::record::names::HOLD;
 use crate::report::event::EventKind;
+use futures::future::try_join_all;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use tokio::time::Instant;
+
+/// How often it is tried to change an object that others write too.
+const TRIES: usize = 5;
 
 impl Task<'_> {
     pub(super) async fn delete_item(&self) -> Result<(), Failure> {
@@ -47,15 +54,18 @@ impl Task<'_> {
     pub(super) async fn delete_and_wait(&self, old: &str) -> Result<(), Failure> {
         let object = &self.item.object;
         let mut leaving: Vec<(ObjectRef, String)> = Vec::new();
-        // Who would make another Pod for each that goes.
+        // Who would make another Pod for each that goes, the object first.
         let mut makers: Vec<(ObjectRef, String)> = Vec::new();
+        let mut held = false;
         {
             let live = self.work.observer.live();
             if !old.is_empty() && uid_of(&live, object) == old {
                 leaving.push((object.clone(), old.to_owned()));
                 makers.push((object.clone(), old.to_owned()));
-                let sets = live.children(object).into_iter().filter(|child| child["kind"] == "ReplicaSet");
+                let sets = live.children(object).into_iter();
+                let sets = sets.filter(|child| ["ReplicaSet", "Job"].iter().any(|kind| child["kind"] == *kind));
                 makers.extend(sets.filter_map(|set| Some((ObjectRef::of(set)?, uid(set).to_owned()))));
+                held = makers.iter().any(|(maker, _)| live.get(maker).is_some_and(is_held));
                 for pod in live.pods_of(object).iter().filter(|pod| uid(pod) != old) {
                     leaving.extend(ObjectRef::of(pod).map(|reference| (reference, uid(pod).to_owned())));
                 }
@@ -70,31 +80,92 @@ impl Task<'_> {
                 }
             }
         }
-        if leaving.is_empty() {
-            return Ok(());
+        let Some((reference, id)) = leaving.first() else { return Ok(()) };
+        let makes_pods = object.kind != "Pod"
+            && (WorkloadKind::of(object).is_some() || !made_metadata(object).is_empty())
+            && !makers.is_empty();
+        if makes_pods && (self.work.grace_seconds.is_some() || held) {
+            self.delete_each(&makers).await?;
+            return self.gone(&leaving).await;
         }
-        // A grace period does not travel through an owner: each Pod is told of it.
-        let tell_each = self.work.grace_seconds.is_some();
         // What makes Pods and is not watched stays until they are gone; on its way it makes no more of them.
         let outlives = !made_metadata(object).is_empty();
-        for (reference, id) in leaving.iter().take(if tell_each { leaving.len() } else { 1 }) {
-            let is_pod = reference.kind == "Pod";
-            let how = DeleteHow {
-                uid: Some(id.clone()),
-                grace_seconds: self.work.grace_seconds.filter(|_| is_pod),
-                propagation: if outlives && !is_pod { Propagation::Foreground } else { Propagation::Background },
-                ..DeleteHow::default()
+        let propagation = if outlives { Propagation::Foreground } else { Propagation::Background };
+        self.delete(reference, id, propagation).await?;
+        self.gone(&leaving).await
+    }
+
+    /// Deletes what makes Pods, and each of the Pods with the grace period that was asked for: it does not travel through
+    /// an owner, and no kubelet shortens one that it has begun. So the makers are held until their Pods have ended, for
+    /// the garbage collector would be faster; being deleted, they make no more of them. That they are held shows in
+    /// themselves: whoever goes on with it later finds them so.
+    async fn delete_each(&self, makers: &[(ObjectRef, String)]) -> Result<(), Failure> {
+        let object = &self.item.object;
+        for (maker, _) in makers {
+            self.hold(maker, true).await?;
+        }
+        for (maker, id) in makers {
+            self.delete(maker, id, Propagation::Background).await?;
+        }
+        let mut told: BTreeSet<String> = BTreeSet::new();
+        loop {
+            let pods: Vec<(ObjectRef, String)> = {
+                let live = self.work.observer.live();
+                let new = live.pods_of(object).into_iter().filter(|pod| !told.contains(uid(pod)));
+                new.filter_map(|pod| Some((ObjectRef::of(pod)?, uid(pod).to_owned()))).collect()
             };
-            match self.write(|| self.work.cluster.delete(reference, &how)).await {
-                Ok(_) => {}
-                Err(Cause::Cluster(error)) if error.is_conflict() => {}
-                Err(cause) => return Err(self.fail(cause)),
-            }
-            if tell_each && !is_pod && !outlives {
-                self.gone(&makers).await?;
+            try_join_all(pods.iter().map(|(pod, id)| self.delete(pod, id, Propagation::Background))).await?;
+            told.extend(pods.into_iter().map(|(_, id)| id));
+            let more = self.until(|live| {
+                let pods = live.pods_of(object);
+                if pods.iter().any(|pod| !told.contains(uid(pod))) {
+                    return Look::Done("more".into());
+                }
+                let left: Vec<String> =
+                    pods.iter().filter_map(|pod| Some(leaving_text(&ObjectRef::of(pod)?, pod))).collect();
+                if left.is_empty() {
+                    Look::Done(String::new())
+                } else {
+                    Look::Wait(format!("{} leaving", left.join(", ")))
+                }
+            });
+            if more.await?.is_empty() {
+                break;
             }
         }
-        self.gone(&leaving).await
+        for (maker, _) in makers.iter().rev() {
+            self.hold(maker, false).await?;
+        }
+        self.gone(makers).await
+    }
+
+    async fn delete(&self, reference: &ObjectRef, id: &str, propagation: Propagation) -> Result<(), Failure> {
+        let grace_seconds = self.work.grace_seconds.filter(|_| reference.kind == "Pod");
+        let how = DeleteHow { uid: Some(id.to_owned()), grace_seconds, propagation, ..DeleteHow::default() };
+        match self.write(|| self.work.cluster.delete(reference, &how)).await {
+            Ok(_) => Ok(()),
+            Err(Cause::Cluster(error)) if error.is_conflict() => Ok(()),
+            Err(cause) => Err(self.fail(cause)),
+        }
+    }
+
+    /// Holds an object that is about to be deleted, or lets it go.
+    async fn hold(&self, object: &ObjectRef, wanted: bool) -> Result<(), Failure> {
+        for _ in 0..TRIES {
+            let found = self.read(|| self.work.observer.read(self.work.cluster, object)).await?;
+            let patch = found.map(|found| patch::finalizer(&found, HOLD, wanted)).unwrap_or_default();
+            if patch.is_empty() {
+                return Ok(());
+            }
+            match self.write(|| self.work.cluster.json_patch(object, &patch, Run::Real)).await {
+                Ok(_) => return Ok(()),
+                Err(Cause::Cluster(error)) if error.is_not_found() => return Ok(()),
+                // Written by somebody else in between.
+                Err(Cause::Cluster(error)) if error.is_invalid() || error.is_conflict() => {}
+                Err(cause) => return Err(self.fail(cause)),
+            }
+        }
+        Err(self.fail(Cause::Unproven("somebody else writes it all the time".into())))
     }
 
     /// Waits until none of these objects is there any more.
@@ -107,10 +178,7 @@ impl Task<'_> {
             let left: Vec<String> = leaving
                 .iter()
                 .filter(|(reference, id)| uid_of(live, reference) == *id)
-                .map(|(reference, _)| match live.get(reference).map(finalizers).filter(|names| !names.is_empty()) {
-                    Some(names) => format!("{reference} (held by finalizer {names})"),
-                    None => reference.to_string(),
-                })
+                .filter_map(|(reference, _)| Some(leaving_text(reference, live.get(reference)?)))
                 .collect();
             if left.is_empty() { Look::Done(String::new()) } else { Look::Wait(format!("{} leaving", left.join(", "))) }
         })
@@ -142,6 +210,19 @@ impl Task<'_> {
             self.pause(LOOK_AGAIN).await?;
         }
     }
+}
+
+/// An object that is on its way, with who holds it.
+fn leaving_text(reference: &ObjectRef, object: &Value) -> String {
+    match finalizers(object) {
+        names if names.is_empty() => reference.to_string(),
+        names => format!("{reference} (held by finalizer {names})"),
+    }
+}
+
+/// Whether an object waits for its Pods to end.
+fn is_held(object: &Value) -> bool {
+    object["metadata"]["finalizers"].as_array().is_some_and(|all| all.iter().any(|name| name == HOLD))
 }
 
 /// How far a deletion is: who holds the object, or what a Namespace or a definition says is left in it.
