@@ -170,6 +170,8 @@ pub fn operations(rows: &[OperationRow], headers: bool, screen: &Screen) -> Stri
 /// `1 -> 2`, `-> 1`, `2 ->`.
 pub fn revisions(source: Option<u64>, target: Option<u64>) -> String {
     match (source, target) {
+        // A heal of chosen Pods leaves the revision as it is.
+        (Some(source), Some(target)) if source == target => format!("{source}"),
         (Some(source), Some(target)) => format!("{source} -> {target}"),
         (None, Some(target)) => format!("-> {target}"),
         (Some(source), None) => format!("{source} ->"),

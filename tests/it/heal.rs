@@ -176,7 +176,7 @@ fn heal_of_all_puts_right_what_others_changed_and_deletes_no_more_than_workloads
     assert_eq!(after.get("Deployment/calm").number("/spec/minReadySeconds"), 1, "no field of the package");
     assert_eq!(after.get("Deployment/calm").number("/spec/replicas"), 2);
     ns.vnf(&["op", "show", "small"]).succeeds().says([
-        "cause somebody's changes",
+        "cause \"somebody's changes\"",
         "Service front",
         "ports[http].port 8080 -> 80",
     ]);

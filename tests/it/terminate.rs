@@ -56,6 +56,11 @@ fn a_terminated_instance_can_be_instantiated_again_and_deleted() {
     ns.vnf(&["terminate", BEFORE, "--yes"]).succeeds();
     assert_eq!(ns.objects().of_kind("Pod").count(), 0);
     assert_eq!(ns.objects().instance().record()["instantiationState"], "NOT_INSTANTIATED");
+    // The package is gone with it, what went is told all the same.
+    let shown = ns.vnf(&["op", "show", BEFORE]).succeeds();
+    shown
+        .says(["Deployment vdu1-update gone deleted", "ConfigMap cm-data gone deleted"])
+        .never_says(["cannot be read"]);
     instantiate(&ns);
     assert_eq!(ns.objects().of_kind("Pod").filter(|pod| pod.is_ready()).count(), 8);
     ns.vnf(&["terminate", BEFORE, "--yes", "--force"]).succeeds();

@@ -70,16 +70,25 @@ pub(crate) async fn run(global: &Global, args: ShowArgs) -> Result<Exit, CliErro
     let ended = matches!(operation.operation_state, OperationState::Completed | OperationState::RolledBack);
     let standing: Vec<StandingLine> = items.iter().cloned().map(StandingLine::of).collect();
     let ways = ways.filter(|_| open_now).map(|ways| ways_out(&ways, &standing, &name, &env.screen()));
-    let lines: Vec<OperationLine> = items
+    let rolled_back = operation.operation_state == OperationState::RolledBack;
+    let mut lines: Vec<OperationLine> = items
         .into_iter()
         .map(|mut item| {
             let failed = failures.iter().any(|line| line.object == item.object && !line.consequence);
             if ended {
                 item.state = ItemState::Done;
             }
-            OperationLine::of(&item, failed && !ended)
+            let line = OperationLine::of(&item, failed && !ended);
+            if rolled_back { line.put_back() } else { line }
         })
         .collect();
+    if rolled_back {
+        // What was put back first is not in what was fixed after it.
+        let config =
+            stored.journal.scope.config.iter().filter(|change| lines.iter().all(|l| l.object != change.object));
+        let config: Vec<OperationLine> = config.map(OperationLine::restored).collect();
+        lines.splice(..0, config);
+    }
     let sheet = OperationSheet {
         interrupted,
         operation: &operation,
@@ -114,7 +123,10 @@ async fn in_scope(session: &Session, stored: &StoredOperation) -> Result<InScope
     let revisions: Vec<&Revision> = wanted.collect();
     let mut contents = Contents::default();
     let (loaded, observer) = session.prepare(&revisions, &mut contents).await?;
-    loaded?;
+    // Of what was deleted only the names are told, and its package may be gone with it.
+    if journal.target.is_some() {
+        loaded?;
+    }
     let items = plan_items(journal, &contents, &observer, &session.instance().id)?;
     let ways = (!ended).then(|| ways(stored, &contents, &observer));
     let Some(target) = &journal.target else { return Ok(InScope { items, ways, ..InScope::default() }) };

@@ -12,13 +12,16 @@ use crate::object::config::is_config;
 use crate::plan::derive::update::Deferred;
 use crate::plan::sheet::Untouched;
 use crate::plan::{Item, ItemState, Step};
-use crate::record::{Journal, Operation, Reason};
+use crate::record::{ConfigChange, Journal, Operation, OperationState, Reason};
 use crate::report::outcome::FailureLine;
 use serde_json::Value;
 use std::time::Duration;
 
 /// Column in which facts begin.
 const FACTS: usize = 13;
+
+/// The state of an object that a rollback has put back.
+const PUT_BACK: &str = "put back";
 
 /// Everything that `op show` says about an operation.
 #[derive(Clone, Debug)]
@@ -70,6 +73,18 @@ impl OperationLine {
             ItemState::ToDo => "to do",
         };
         Self { vdu: item.vdu.clone(), object: item.object.clone(), state: state.into(), detail: detail(item) }
+    }
+
+    /// The line of an operation that was rolled back.
+    #[must_use]
+    pub fn put_back(self) -> Self {
+        if self.state == "gone" { self } else { Self { state: PUT_BACK.into(), ..self } }
+    }
+
+    /// The line of configuration that a rollback has put back.
+    pub fn restored(change: &ConfigChange) -> Self {
+        let keys = change.keys.iter().map(|key| key.key.as_str()).collect::<Vec<_>>().join(", ");
+        Self { vdu: None, object: change.object.clone(), state: PUT_BACK.into(), detail: keys }
     }
 }
 
@@ -164,7 +179,7 @@ pub fn operation(sheet: &OperationSheet<'_>, screen: &Screen) -> String {
 
 fn state_of(text: &str) -> Text {
     match text {
-        "done" | "written" | "gone" => green(text),
+        "done" | "written" | "gone" | PUT_BACK => green(text),
         "FAILED" => red(text),
         _ => plain(text),
     }
@@ -198,7 +213,13 @@ fn head(page: &mut Page<'_>, sheet: &OperationSheet<'_>) {
         vec![plain(&by.to_string()), plain(&format!("kubectl-vnf {}", by.version)), plain(&format!("pid {}", by.pid))];
     fact("By:", by, ", ");
     fact("Request:", request(sheet), ", ");
-    fact("Revision:", vec![plain(&revisions(extension.source_revision, extension.target_revision))], "");
+    let back = match (operation.operation_state, extension.source_revision) {
+        (OperationState::RolledBack, Some(source)) => format!(", and back to {source}"),
+        (OperationState::RolledBack, None) => ", and taken away again".into(),
+        _ => String::new(),
+    };
+    let revisions = revisions(extension.source_revision, extension.target_revision);
+    fact("Revision:", vec![plain(&(revisions + &back))], "");
 }
 
 /// The package and the request's attributes, values that are lists or maps as counts.
@@ -221,8 +242,15 @@ fn attribute(key: &str, value: &Value) -> Vec<Text> {
     match value {
         // The package says it.
         _ if key == "vnfdId" => Vec::new(),
-        Value::Null => Vec::new(),
+        Value::Null | Value::Bool(false) => Vec::new(),
+        Value::Bool(true) => vec![plain(key)],
+        // What somebody wrote in words of his own.
+        Value::String(text) if text.contains(char::is_whitespace) => vec![plain(&format!("{key} \"{text}\""))],
         Value::String(text) => vec![plain(&format!("{key} {text}"))],
+        // Who was to be healed.
+        Value::Array(values) if matches!(key, "vnfcInstanceId" | "vduId") => {
+            values.iter().filter_map(Value::as_str).map(plain).collect()
+        }
         Value::Array(values) => vec![plain(&format!("{} {key}", values.len()))],
         Value::Object(map) => map.iter().flat_map(|(key, value)| attribute(key, value)).collect(),
         other => vec![plain(&format!("{key} {other}"))],
