@@ -3,11 +3,14 @@
 
 use crate::support::manifests::{config_map, container, secret, spec, workload, yaml};
 use crate::support::sample::shipped;
-use crate::support::{Draft, Namespace, Run, cluster};
+use crate::support::{Draft, Namespace, Run, cluster, eventually};
 use base64::Engine as _;
 use serde_json::{Value, json};
 use std::fs;
-use std::process::Command;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// The plugin without a cluster.
 fn alone(args: &[&str]) -> Command {
@@ -276,4 +279,114 @@ fn the_environments_proxy_is_for_servers_that_no_proxy_does_not_name() {
     assert!(asked(&[proxy]).contains("through the proxy 127.0.0.1:1"));
     assert!(!asked(&[proxy, ("NO_PROXY", "vnf.invalid")]).contains("proxy"));
     assert!(asked(&[proxy, ("NO_PROXY", "127.0.0.1")]).contains("proxy"));
+}
+
+/// A port at which one request is read, and answered with 401: its head.
+fn one_request(answer: impl FnOnce(u16) -> Run) -> (String, Run) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("an address").port();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|length| length == 1) {
+            head.push(byte[0]);
+        }
+        let _ = stream.write_all(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        String::from_utf8_lossy(&head).to_lowercase()
+    });
+    let run = answer(port);
+    (server.join().expect("the request was read"), run)
+}
+
+/// Who one is, and who one wants to be, goes out in headers as kubectl sends them, and is not logged.
+#[test]
+fn identities_are_sent_as_kubectl_sends_them() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let kubeconfig = folder.path().join("config");
+    let part = |value: Value| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(value.to_string());
+    let token = format!("{}.{}.c2ln", part(json!({"alg": "none"})), part(json!({"exp": 4_102_444_800_i64})));
+    let (head, run) = one_request(|port| {
+        let config = format!(
+            "
+current-context: c
+contexts: [{{name: c, context: {{cluster: c, user: u}}}}]
+clusters: [{{name: c, cluster: {{server: 'http://127.0.0.1:{port}'}}}}]
+users:
+- name: u
+  user:
+    auth-provider:
+      name: oidc
+      config: {{client-id: vnf, client-secret: s, idp-issuer-url: 'https://issuer.invalid', id-token: {token}, refresh-token: r}}
+"
+        );
+        fs::write(&kubeconfig, config).expect("a new file");
+        let mut command = alone(&["list", "-v=9"]);
+        command.env("KUBECONFIG", &kubeconfig);
+        Run::of(command, "")
+    });
+    assert!(head.contains(&format!("authorization: bearer {}\r\n", token.to_lowercase())), "{head}");
+    run.exits(1).says(["you must be logged in to the server", "Authorization: <masked>"]).never_says([token.as_str()]);
+
+    let (head, run) = one_request(|port| {
+        let who = "--token t0ken --as ann --as-group dev --as-group ops --as-uid 7 --as-user-extra reason=test";
+        let mut args = vec!["list", "-v=9", "--server"];
+        let server = format!("http://127.0.0.1:{port}");
+        args.push(&server);
+        args.extend(who.split(' '));
+        Run::of(alone(&args), "")
+    });
+    for header in [
+        "authorization: bearer t0ken",
+        "impersonate-user: ann",
+        "impersonate-group: dev",
+        "impersonate-group: ops",
+        "impersonate-uid: 7",
+        "impersonate-extra-reason: test",
+    ] {
+        assert!(head.contains(&format!("{header}\r\n")), "{header} in {head}");
+    }
+    run.exits(1).never_says(["t0ken"]);
+}
+
+/// A server that takes nobody without a certificate of its CA.
+#[test]
+fn client_certificates_are_shown_to_the_server() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let openssl = |line: &str| {
+        let mut command = Command::new("openssl");
+        command.args(line.split(' ')).current_dir(folder.path());
+        Run::of(command, "").succeeds();
+    };
+    let key = "-nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256";
+    openssl(&format!("req -x509 {key} -days 9 -subj /CN=ca -keyout ca.key -out ca.crt"));
+    for name in ["server", "ann"] {
+        openssl(&format!("req -new {key} -subj /CN={name} -keyout {name}.key -out {name}.csr"));
+        fs::write(folder.path().join("names"), "subjectAltName=IP:127.0.0.1\n").expect("a new file");
+        openssl(&format!(
+            "x509 -req -in {name}.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 9 -extfile names -out {name}.crt"
+        ));
+    }
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
+    let serve = format!(
+        "s_server -accept 127.0.0.1:{port} -cert server.crt -key server.key -CAfile ca.crt -Verify 1 -verify_return_error -www"
+    );
+    let mut server = Command::new("openssl");
+    server.args(serve.split(' ')).current_dir(folder.path());
+    server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut server = server.spawn().expect("the openssl command is needed");
+    eventually("the server listens", Duration::from_secs(30), || TcpStream::connect(("127.0.0.1", port)).ok());
+    let address = format!("https://127.0.0.1:{port}");
+    let asked = |more: &[&str]| {
+        let mut command =
+            alone(&[&["version", "-v=6", "--server", &address, "--certificate-authority", "ca.crt"], more].concat());
+        command.current_dir(folder.path());
+        Run::of(command, "")
+    };
+    let nobody = asked(&[]);
+    let ann = asked(&["--client-certificate", "ann.crt", "--client-key", "ann.key"]);
+    server.kill().and_then(|()| server.wait()).expect("the server ends");
+    // What it serves is a page, and no version; but it has answered.
+    ann.exits(1).says([" 200 OK in "]);
+    nobody.exits(1).never_says(["200 OK"]);
 }
