@@ -130,6 +130,9 @@ fn heal_of_all_puts_right_what_others_changed_and_deletes_no_more_than_workloads
     ns.kubectl(&["label", "configmap/config", "tier=back", "stage-", "more=theirs", "--overwrite"]).succeeds();
     ns.kubectl(&["scale", "deployment/web", "deployment/calm", "--replicas=2"]).succeeds();
     ns.kubectl(&["delete", "role/role", "job/once"]).succeeds();
+    for scaled in ["deployment/web", "deployment/calm"] {
+        ns.kubectl(&["rollout", "status", scaled, "--timeout=60s"]).succeeds();
+    }
     let bound = ns.object("rolebinding/binding").0;
     let mut other = bound.clone();
     other["roleRef"]["name"] = "other".into();

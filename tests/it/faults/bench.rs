@@ -96,7 +96,12 @@ impl<'a> Bench<'a> {
             (None, Harm::Kill(_)) => self.pick_up(case.way, &run, clean),
             _ => panic!("no such end was expected\n{run}"),
         };
-        self.reset();
+        if went == Went::RolledBack && self.story == Story::Scale {
+            // It has come back already, and goes no further.
+            self.before = self.ns.at_rest();
+        } else {
+            self.reset();
+        }
         went
     }
 
