@@ -35,7 +35,7 @@ pub use pods::Eviction;
 pub use resource::Resource;
 pub use status::{Cause, Status};
 pub use verbs::{DeleteHow, Listing, Propagation, Run};
-pub use watch::WatchEvent;
+pub use watch::{Cut, WatchEvent};
 
 use http_log::{Bodies, Traffic};
 use jiff::Timestamp;

@@ -113,7 +113,7 @@ impl Cluster {
         let query = [("container", container), ("follow", "true"), ("tailLines", "0")];
         let end = async {
             let url = with_query(&format!("{}/log", self.object_path(pod).await?), &query);
-            self.ask_raw(&Ask::about(Method::GET, url, "follow the log of", pod).accept("*/*")).await
+            self.ask_raw(&Ask::about(Method::GET, url, "follow the log of", pod).accept("*/*").lingering()).await
         };
         matches!(tokio::time::timeout(within, end).await, Ok(Ok(_)))
     }

@@ -43,13 +43,16 @@ pub(super) struct Ask {
     kind: Option<(String, String)>,
     /// Sending it twice does no more than sending it once.
     repeatable: bool,
+    /// It waits for something to happen, and does not count among the requests under way.
+    lingers: bool,
 }
 
 impl Ask {
     /// A request without a body. A GET is repeated when it fails for a passing reason.
     pub(super) fn new(method: Method, url: String, verb: &str, what: &str) -> Self {
         let repeatable = method == Method::GET;
-        Self { method, url, accept: JSON, body: None, verb: verb.into(), what: what.into(), kind: None, repeatable }
+        let (verb, what) = (verb.into(), what.into());
+        Self { method, url, accept: JSON, body: None, verb, what, kind: None, repeatable, lingers: false }
     }
 
     /// A request about one object.
@@ -75,6 +78,12 @@ impl Ask {
     /// For what changes nothing although it is no GET, such as reviews.
     pub(super) fn repeatable(mut self) -> Self {
         self.repeatable = true;
+        self
+    }
+
+    /// For what is answered only once something happens: as a watch, it must not keep other requests waiting.
+    pub(super) fn lingering(mut self) -> Self {
+        self.lingers = true;
         self
     }
 
@@ -146,15 +155,20 @@ pub(super) fn describe_all(kind: &str, namespace: Option<&str>) -> String {
     format!("{kind} objects{place}")
 }
 
+/// Reads (a part of) an answer.
+pub(super) fn read_json<'b, T: serde::Deserialize<'b>>(ask: &Ask, body: &'b [u8]) -> Result<T, ClusterError> {
+    serde_json::from_slice(body).map_err(|error| ClusterError::Garbled {
+        action: ask.action(),
+        // Category and place only: the text around it may be a Secret's.
+        why: format!("no JSON at line {}, column {}", error.line(), error.column()),
+    })
+}
+
 impl Cluster {
     /// Makes a request whose answer is JSON.
     pub(super) async fn ask(&self, ask: Ask) -> Result<Value, ClusterError> {
         let body = self.ask_raw(&ask).await?;
-        serde_json::from_slice(&body).map_err(|error| ClusterError::Garbled {
-            action: ask.action(),
-            // Category and place only: the text around it may be a Secret's.
-            why: format!("no JSON at line {}, column {}", error.line(), error.column()),
-        })
+        read_json(&ask, &body)
     }
 
     /// Makes a request and gives the body as it came.
@@ -186,7 +200,7 @@ impl Cluster {
         let request = ask.request()?;
         let server = || self.inner.server.clone();
         // The semaphore is never closed, so that this cannot fail.
-        let _slot = self.inner.slots.acquire().await.ok();
+        let _slot = if ask.lingers { None } else { self.inner.slots.acquire().await.ok() };
         // Looked at here and not earlier: it may have waited for its turn, or been frozen on the way.
         let writes = ask.method != Method::GET && !ask.repeatable;
         if writes && self.fence.as_ref().is_some_and(|fence| !fence.is_open()) {

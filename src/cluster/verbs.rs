@@ -3,11 +3,13 @@
 
 use super::{
     Cluster, ClusterError, FIELD_MANAGER,
-    request::{Ask, JSON, describe, describe_all},
+    request::{Ask, JSON, describe, describe_all, read_json},
     resource::with_query,
 };
 use crate::object::{ObjectRef, text};
 use http::Method;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::sleep;
@@ -29,10 +31,10 @@ pub enum Run {
 }
 
 /// The answer to a list request.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Listing {
-    /// The objects, `apiVersion` and `kind` filled in.
-    pub items: Vec<Value>,
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listing<T = Value> {
+    /// The objects, `apiVersion` and `kind` filled in, or what was made of each.
+    pub items: Vec<T>,
     /// Where a watch can go on from.
     pub resource_version: String,
 }
@@ -104,6 +106,34 @@ fn optional<T>(result: Result<T, ClusterError>) -> Result<Option<T>, ClusterErro
     }
 }
 
+/// Who wrote which field: most of what the metadata of an object are.
+fn without_managers(mut object: Value) -> Value {
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.remove("managedFields");
+    }
+    object
+}
+
+/// A page of a list, its objects not read yet: read at once, a page of Pods would take many times its size.
+#[derive(Deserialize)]
+struct Page<'p> {
+    metadata: PageMetadata,
+    #[serde(borrow, default, deserialize_with = "items")]
+    items: Vec<&'p RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct PageMetadata {
+    resource_version: String,
+    r#continue: String,
+}
+
+/// An empty list may come as null.
+fn items<'p, D: Deserializer<'p>>(items: D) -> Result<Vec<&'p RawValue>, D::Error> {
+    Ok(Option::deserialize(items)?.unwrap_or_default())
+}
+
 /// Metadata-only answers name a kind of their own.
 fn name_kind(object: &mut Value, api_version: &str, kind: &str) {
     object["apiVersion"] = api_version.into();
@@ -144,10 +174,25 @@ impl Cluster {
         namespace: Option<&str>,
         selector: &str,
     ) -> Result<Listing, ClusterError> {
-        self.list_as(JSON, api_version, kind, namespace, &[("labelSelector", selector)]).await
+        self.list_each(api_version, kind, namespace, selector, |object| object).await
     }
 
-    /// Lists the metadata of objects.
+    /// As [`Self::list`], of each object what `each` makes of it as soon as it has come.
+    ///
+    /// # Errors
+    /// As [`Self::list`].
+    pub async fn list_each<T>(
+        &self,
+        api_version: &str,
+        kind: &str,
+        namespace: Option<&str>,
+        selector: &str,
+        each: impl FnMut(Value) -> T,
+    ) -> Result<Listing<T>, ClusterError> {
+        self.list_as(JSON, api_version, kind, namespace, &[("labelSelector", selector)], each).await
+    }
+
+    /// Lists the metadata of objects, without their managedFields.
     ///
     /// # Errors
     /// As [`Self::list`].
@@ -158,21 +203,23 @@ impl Cluster {
         namespace: Option<&str>,
         selector: &str,
     ) -> Result<Listing, ClusterError> {
-        self.list_as(METADATA_LIST, api_version, kind, namespace, &[("labelSelector", selector)]).await
+        let query = [("labelSelector", selector)];
+        self.list_as(METADATA_LIST, api_version, kind, namespace, &query, without_managers).await
     }
 
     /// Lists with any query; empty values are left out.
-    pub(super) async fn list_as(
+    pub(super) async fn list_as<T>(
         &self,
         accept: &'static str,
         api_version: &str,
         kind: &str,
         namespace: Option<&str>,
         query: &[(&str, &str)],
-    ) -> Result<Listing, ClusterError> {
+        mut each: impl FnMut(Value) -> T,
+    ) -> Result<Listing<T>, ClusterError> {
         let path = self.kind_path(api_version, kind, namespace).await?;
         let what = describe_all(kind, namespace);
-        let mut listing = Listing::default();
+        let mut listing = Listing { items: Vec::new(), resource_version: String::new() };
         let mut next = String::new();
         loop {
             let mut query: Vec<(&str, &str)> = query.iter().copied().filter(|(_, value)| !value.is_empty()).collect();
@@ -181,25 +228,28 @@ impl Cluster {
                 query.push(("continue", &next));
             }
             let ask = Ask::new(Method::GET, with_query(&path, &query), "list", &what);
-            let mut page = match self.ask(ask.of_kind(api_version, kind).accept(accept)).await {
+            let ask = ask.of_kind(api_version, kind).accept(accept);
+            let body = match self.ask_raw(&ask).await {
                 // The pages' common state was compacted away under a slow reader: begin anew.
                 Err(error) if !next.is_empty() && error.status().is_some_and(|s| s.code == 410) => {
-                    (listing, next) = (Listing::default(), String::new());
+                    listing.items.clear();
+                    next.clear();
                     continue;
                 }
-                page => page?,
+                body => body?,
             };
-            listing.resource_version = text(&page, "/metadata/resourceVersion").unwrap_or_default().to_owned();
-            if let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) {
-                listing.items.extend(items);
+            let page: Page<'_> = read_json(&ask, &body)?;
+            listing.items.reserve(page.items.len());
+            for item in page.items {
+                let mut item = read_json(&ask, item.get().as_bytes())?;
+                name_kind(&mut item, api_version, kind);
+                listing.items.push(each(item));
             }
-            next = text(&page, "/metadata/continue").unwrap_or_default().to_owned();
+            listing.resource_version = page.metadata.resource_version;
+            next = page.metadata.r#continue;
             if next.is_empty() {
                 break;
             }
-        }
-        for item in &mut listing.items {
-            name_kind(item, api_version, kind);
         }
         Ok(listing)
     }
@@ -327,7 +377,8 @@ impl Cluster {
         // Events about cluster-wide objects are in the namespace `default`.
         let namespace = r.namespace.as_deref().unwrap_or("default");
         let field = format!("involvedObject.uid={uid}");
-        let listing = self.list_as(JSON, "v1", "Event", Some(namespace), &[("fieldSelector", &field)]).await;
+        let listing =
+            self.list_as(JSON, "v1", "Event", Some(namespace), &[("fieldSelector", &field)], |event| event).await;
         let mut events = listing.map_err(|error| reword(error, &format!("events of {}", describe(r))))?.items;
         events.sort_by_cached_key(event_time);
         Ok(events)

@@ -26,6 +26,9 @@ const OPENING: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
+/// What takes out of an object, as soon as it has come, what is not read of it.
+pub type Cut = fn(&mut Value);
+
 /// What a watch tells.
 #[derive(Clone, Debug)]
 pub enum WatchEvent {
@@ -41,13 +44,14 @@ pub enum WatchEvent {
 
 impl Cluster {
     /// Follows the objects of a kind in one namespace, or (`None`) in all. The first event comes after one list
-    /// request. Dropping the stream ends the watch.
+    /// request. `cut` takes out of each object what the caller does not read. Dropping the stream ends the watch.
     pub fn watch(
         &self,
         api_version: &str,
         kind: &str,
         namespace: Option<&str>,
         selector: &str,
+        cut: Cut,
     ) -> impl Stream<Item = WatchEvent> + Send + Unpin + use<> {
         let watcher = Watcher {
             cluster: self.clone(),
@@ -55,6 +59,7 @@ impl Cluster {
             kind: kind.into(),
             namespace: namespace.map(Into::into),
             selector: selector.into(),
+            cut,
             state: State::Unlisted,
             pause: None,
         };
@@ -68,6 +73,7 @@ struct Watcher {
     kind: String,
     namespace: Option<String>,
     selector: String,
+    cut: Cut,
     state: State,
     /// How long to wait before the next try; `None` while all is well.
     pause: Option<Duration>,
@@ -101,7 +107,12 @@ impl Watcher {
 
     async fn list(&mut self) -> WatchEvent {
         let namespace = self.namespace.as_deref();
-        match self.cluster.list(&self.api_version, &self.kind, namespace, &self.selector).await {
+        let cut = self.cut;
+        let each = |mut object: Value| {
+            cut(&mut object);
+            object
+        };
+        match self.cluster.list_each(&self.api_version, &self.kind, namespace, &self.selector, each).await {
             Ok(listing) => {
                 self.pause = None;
                 self.state = State::Listed(listing.resource_version);
@@ -164,6 +175,7 @@ impl Watcher {
         }
         object["apiVersion"] = self.api_version.as_str().into();
         object["kind"] = self.kind.as_str().into();
+        (self.cut)(&mut object);
         self.state = State::Open(version, since, stream);
         Some(if deleted { WatchEvent::Deleted(object) } else { WatchEvent::Applied(object) })
     }

@@ -8,6 +8,7 @@ use super::selection::{Choice, Selection, Wanted};
 use crate::cli::args::{Change, Global};
 use crate::cli::error::{CliError, Exit};
 use crate::cluster::store::Stored;
+use crate::engine::observe::Observer;
 use crate::engine::operation::Proposal;
 use crate::engine::session::{Session, Standing};
 use crate::plan::Contents;
@@ -123,7 +124,7 @@ async fn operate(
     let operation_id = new_id();
     let number = |session: &Session| session.instance().kubectl_vnf.last_revision + 1;
     let (revision, _) = selection.derive(env, number(session), &operation_id)?;
-    let observer = session.observe(&[&revision]).await?;
+    let observer = Observer::start_anew(&env.cluster, &session.instance().id, &revision).await?;
     let propose = |session: &Session| -> Result<Proposal, CliError> {
         let (target, scope) = selection.derive(env, number(session), &operation_id)?;
         let journal = Journal {

@@ -133,7 +133,7 @@ async fn paint(env: &Env, change: &Change, subject: &Subject<'_>, live: &Live, m
         told: Told::default(),
         events: PodEvents::new(),
     };
-    let mut changes = subject.observer.changes();
+    let changes = subject.observer.all_changes();
     let mut resized = signal(SignalKind::window_change()).ok();
     let mut ages = interval(AGES);
     ages.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -148,7 +148,7 @@ async fn paint(env: &Env, change: &Change, subject: &Subject<'_>, live: &Live, m
                 Some(Notice::Event(event)) => painting.told.hear(&event),
                 None => break,
             },
-            Ok(()) = changes.changed() => {}
+            () = changes.next() => {}
             events_now = &mut reading => {
                 painting.events = events_now;
                 reading.set(events(env, subject.observer));

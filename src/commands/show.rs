@@ -60,7 +60,7 @@ pub(crate) async fn run(global: &Global, args: ShowArgs) -> Result<Exit, CliErro
         _ => None,
     };
     if let Some(current) = instance.current().or(target.as_ref()) {
-        let (loaded, observer) = session.prepare(&[current], &mut contents).await?;
+        let (loaded, observer) = session.look(&[current], &mut contents).await?;
         match loaded {
             Ok(()) => waiting = deferred(current, &contents).map_err(CliError::new)?,
             // What runs can be told without it.

@@ -83,7 +83,7 @@ pub(super) async fn reach(work: &Work<'_>, items: &[Item]) -> Result<(Vec<Failur
         if !failures.is_empty() {
             return Ok((failures, Proof::default()));
         }
-        let read = verify(work.cluster, work.instance_id, work.journal, work.contents);
+        let read = verify(work.cluster, work.instance_id, work.journal, work.contents, work.observer);
         let (read, ended) = futures::future::join(read, alive::ended(work, items)).await;
         proof = read?;
         // What is not ready, or dead already, is waited for again, with the patience that it deserves.

@@ -31,6 +31,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
@@ -40,6 +41,9 @@ use tokio::time::Instant;
 const AFTER_FAILURE: Duration = Duration::from_secs(10);
 /// How often a blocked eviction, or a deletion that nothing watches, is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// So many waits at a time are explained with the events of their Pods.
+const FEW: usize = 16;
 
 /// What executing needs.
 pub struct Work<'a> {
@@ -81,6 +85,8 @@ struct Shared {
     failed: watch::Sender<bool>,
     /// One for each write under way: the lock is checked when a write can go out at once, not while it queues.
     slots: Semaphore,
+    /// How many waits there are at this moment.
+    waits: AtomicUsize,
 }
 
 struct Task<'a> {
@@ -97,7 +103,30 @@ impl Shared {
             halt: watch::Sender::new(false),
             failed: watch::Sender::new(false),
             slots: Semaphore::new(PARALLEL_REQUESTS),
+            waits: AtomicUsize::new(0),
         }
+    }
+}
+
+/// One wait, for as long as it lasts.
+struct Waiting<'s>(&'s AtomicUsize);
+
+impl<'s> Waiting<'s> {
+    fn among(shared: &'s Shared) -> Self {
+        shared.waits.fetch_add(1, Ordering::Relaxed);
+        Self(&shared.waits)
+    }
+
+    /// Whether it is one of few: where a hundred workloads are waited for, nobody can read what the events of each
+    /// Pod know, and they are a hundred requests. What comes up last is asked about.
+    fn is_one_of_few(&self) -> bool {
+        self.0.load(Ordering::Relaxed) <= FEW
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -100,7 +100,7 @@ pub const INTERRUPTED: &str = "FAILED_TEMP (interrupted)";
 
 /// Ids of the instances in a namespace, or in all, whose lock is held at this moment. `None`: who asks may not know.
 pub async fn alive(cluster: &Cluster, namespace: Option<&str>) -> Option<BTreeSet<String>> {
-    let leases = cluster.list_metadata("coordination.k8s.io/v1", "Lease", namespace, names::INSTANCE).await.ok()?;
+    let leases = cluster.list("coordination.k8s.io/v1", "Lease", namespace, names::INSTANCE).await.ok()?;
     let held = leases.items.iter().filter(|lease| read(cluster, lease).is_some());
     Some(
         held.filter_map(|lease| lease["metadata"]["labels"][names::INSTANCE].as_str().map(ToOwned::to_owned)).collect(),

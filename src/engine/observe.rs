@@ -4,6 +4,7 @@
 //! Everything else that a revision names is read by name, once: nothing waits for it to change by itself.
 
 use crate::cluster::{Cluster, ClusterError, WatchEvent};
+use crate::object::lean::slim;
 use crate::object::pod::{active, is_ready};
 use crate::object::workload::{WorkloadKind, made_metadata};
 use crate::object::{ObjectRef, uid};
@@ -14,9 +15,9 @@ use crate::record::names::instance_selector;
 use futures::StreamExt as _;
 use futures::future::try_join_all;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot};
 
 /// Of so many Pods events are read at a time.
 const EVENTS_OF: usize = 8;
@@ -36,29 +37,87 @@ pub struct Observer {
 /// API version, kind and namespace of a watch.
 type Watched = (String, String, Option<String>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Shared {
     live: RwLock<Live>,
-    changed: watch::Sender<u64>,
+    /// Who waits for changes of an object or of what it controls.
+    waiting: Mutex<HashMap<ObjectRef, Vec<Arc<Notify>>>>,
+    /// Who is told of every change.
+    told_all: Mutex<Vec<Arc<Notify>>>,
 }
 
 impl Shared {
-    fn update(&self, change: impl FnOnce(&mut Live)) {
-        // A panic elsewhere while the lock was held cannot have left a half-made map: each change is one call.
-        let mut live = self.live.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        change(&mut live);
-        drop(live);
-        self.changed.send_modify(|version| *version += 1);
+    /// Changes what is known of one object, and wakes those whom it concerns: a thousand Pods change several times
+    /// each while a hundred workloads are waited for.
+    fn update(&self, object: &ObjectRef, change: impl FnOnce(&mut Live)) {
+        let mut concerned = Vec::new();
+        {
+            // A panic elsewhere while the lock was held cannot have left a half-made map: each change is one call.
+            let mut live = self.live.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+            concerned.extend(live.lineage(object));
+            change(&mut live);
+            concerned.extend(live.lineage(object));
+        }
+        let waiting = lock(&self.waiting);
+        concerned.iter().filter_map(|object| waiting.get(object)).flatten().for_each(|waiter| waiter.notify_one());
+        lock(&self.told_all).iter().for_each(|waiter| waiter.notify_one());
+    }
+
+    fn put(&self, object: Value) {
+        if let Some(reference) = ObjectRef::of(&object) {
+            self.update(&reference, |live| live.put(object));
+        }
+    }
+
+    /// A whole list: everybody looks again.
+    fn relist(&self, api_version: &str, kind: &str, items: Vec<impl Into<Arc<Value>>>) {
+        self.live.write().unwrap_or_else(std::sync::PoisonError::into_inner).relist(api_version, kind, items);
+        lock(&self.waiting).values().flatten().for_each(|waiter| waiter.notify_one());
+        lock(&self.told_all).iter().for_each(|waiter| waiter.notify_one());
     }
 }
 
-impl Observer {
-    /// Lists everything that the revisions name and begins to watch what can change by itself. Returns once the
-    /// first list of every kind has arrived.
-    ///
-    /// # Errors
-    /// The API server's, of the first request that failed for good.
-    pub async fn start(cluster: &Cluster, instance_id: &str, revisions: &[&Revision]) -> Result<Self, ClusterError> {
+/// Tells of changes of some objects, and of the ReplicaSets and Pods that they control, or of all, from its making on.
+#[derive(Debug)]
+pub struct Changes {
+    waiter: Arc<Notify>,
+    objects: Vec<ObjectRef>,
+    shared: Arc<Shared>,
+}
+
+impl Changes {
+    /// Returns at the next change; at once, if there was one since the last time.
+    pub async fn next(&self) {
+        self.waiter.notified().await;
+    }
+}
+
+impl Drop for Changes {
+    fn drop(&mut self) {
+        lock(&self.shared.told_all).retain(|waiter| !Arc::ptr_eq(waiter, &self.waiter));
+        let mut waiting = lock(&self.shared.waiting);
+        for object in &self.objects {
+            if let Some(waiters) = waiting.get_mut(object) {
+                waiters.retain(|waiter| !Arc::ptr_eq(waiter, &self.waiter));
+                if waiters.is_empty() {
+                    waiting.remove(object);
+                }
+            }
+        }
+    }
+}
+
+/// What revisions name, by the way it is read.
+struct Sources<'r> {
+    /// Kinds of workloads, of their Pods and of what stands between, with their namespace: read by label.
+    kinds: BTreeSet<Watched>,
+    workloads: Vec<&'r ObjectRef>,
+    /// Everything else: read by name.
+    others: Vec<ObjectRef>,
+}
+
+impl<'r> Sources<'r> {
+    fn of(revisions: &[&'r Revision]) -> Self {
         let namespaces: BTreeSet<&str> = revisions.iter().map(|revision| revision.namespace.as_str()).collect();
         let references: BTreeSet<&ObjectRef> =
             revisions.iter().flat_map(|revision| revision.objects.iter().map(|state| &state.reference)).collect();
@@ -70,36 +129,97 @@ impl Observer {
             if reference.kind == "CronJob" {
                 kinds.insert(("batch/v1", "Job"));
             }
-            let Some(kind) = WorkloadKind::of(reference) else { continue };
+        }
+        let (workloads, others): (Vec<&ObjectRef>, Vec<&ObjectRef>) =
+            references.into_iter().partition(|reference| WorkloadKind::of(reference).is_some());
+        for reference in &workloads {
             kinds.insert(("v1", "Pod"));
             kinds.insert((reference.api_version.as_str(), reference.kind.as_str()));
-            if kind == WorkloadKind::Deployment {
+            if WorkloadKind::of(reference) == Some(WorkloadKind::Deployment) {
                 kinds.insert(("apps/v1", "ReplicaSet"));
             }
         }
-        let (changed, _) = watch::channel(0);
-        let shared = Arc::new(Shared { live: RwLock::new(Live::default()), changed });
-        let others = references.iter().filter(|reference| WorkloadKind::of(reference).is_none());
-        let observer = Self {
-            shared,
+        let kinds = namespaces.iter().flat_map(|namespace| {
+            kinds.iter().map(|(version, kind)| ((*version).into(), (*kind).into(), Some((*namespace).to_owned())))
+        });
+        Self { kinds: kinds.collect(), workloads, others: others.into_iter().cloned().collect() }
+    }
+}
+
+impl Observer {
+    /// Lists everything that the revisions name and begins to watch what can change by itself. Returns once the
+    /// first list of every kind has arrived.
+    ///
+    /// # Errors
+    /// The API server's, of the first request that failed for good.
+    pub async fn start(cluster: &Cluster, instance_id: &str, revisions: &[&Revision]) -> Result<Self, ClusterError> {
+        let sources = Sources::of(revisions);
+        let observer = Self::begin(cluster, instance_id, &sources).await?;
+        observer.find_missed(cluster, &sources.workloads).await?;
+        Ok(observer)
+    }
+
+    /// As [`Observer::start`] for what is to be made: that it is not there is no surprise.
+    ///
+    /// # Errors
+    /// As [`Observer::start`].
+    pub async fn start_anew(cluster: &Cluster, instance_id: &str, revision: &Revision) -> Result<Self, ClusterError> {
+        Self::begin(cluster, instance_id, &Sources::of(&[revision])).await
+    }
+
+    /// Reads everything that the revisions name, once. What `former` knows in the same state is not kept twice.
+    ///
+    /// # Errors
+    /// As [`Observer::start`].
+    pub async fn read_once(
+        cluster: &Cluster,
+        instance_id: &str,
+        revisions: &[&Revision],
+        former: Option<&Self>,
+    ) -> Result<Self, ClusterError> {
+        let sources = Sources::of(revisions);
+        let observer = Self::new(instance_id, &sources);
+        let selector = instance_selector(instance_id);
+        let lists = sources.kinds.iter().map(async |(api_version, kind, namespace)| {
+            let each = |mut object: Value| {
+                slim(&mut object);
+                match former {
+                    Some(former) => former.live().shared(object),
+                    None => Arc::new(object),
+                }
+            };
+            let listing = cluster.list_each(api_version, kind, namespace.as_deref(), &selector, each).await?;
+            observer.shared.relist(api_version, kind, listing.items);
+            Ok(())
+        });
+        futures::future::try_join(observer.reread(cluster), try_join_all(lists)).await?;
+        observer.find_missed(cluster, &sources.workloads).await?;
+        Ok(observer)
+    }
+
+    fn new(instance_id: &str, sources: &Sources<'_>) -> Self {
+        Self {
+            shared: Arc::default(),
             tasks: Mutex::default(),
             watched: Mutex::default(),
-            unwatched: others.map(|reference| (*reference).clone()).collect(),
+            unwatched: sources.others.clone(),
             instance_id: instance_id.to_owned(),
-        };
-        let watches = namespaces.iter().flat_map(|namespace| {
-            kinds.iter().map(|(api_version, kind)| {
-                observer.follow(cluster, ((*api_version).into(), (*kind).into(), Some((*namespace).to_owned())))
-            })
-        });
+        }
+    }
+
+    async fn begin(cluster: &Cluster, instance_id: &str, sources: &Sources<'_>) -> Result<Self, ClusterError> {
+        let observer = Self::new(instance_id, sources);
+        let watches = sources.kinds.iter().map(|watched| observer.follow(cluster, watched.clone()));
         futures::future::try_join(observer.reread(cluster), try_join_all(watches)).await?;
-        // A workload that somebody has stripped of its label is still there.
-        let missed: Vec<&&ObjectRef> = references
-            .iter()
-            .filter(|reference| WorkloadKind::of(reference).is_some() && observer.live().get(reference).is_none())
-            .collect();
-        try_join_all(missed.into_iter().map(|reference| observer.read(cluster, reference))).await?;
         Ok(observer)
+    }
+
+    /// A workload that somebody has stripped of its label is still there.
+    async fn find_missed(&self, cluster: &Cluster, workloads: &[&ObjectRef]) -> Result<(), ClusterError> {
+        let missed: Vec<&&ObjectRef> =
+            workloads.iter().filter(|reference| self.live().get(reference).is_none()).collect();
+        try_join_all(missed.into_iter().map(|reference| self.read(cluster, reference))).await?;
+        Ok(())
     }
 
     /// Reads again what nothing watches: ConfigMaps, Secrets and whatever else is no workload.
@@ -126,7 +246,8 @@ impl Observer {
         }
         let (api_version, kind, namespace) = watched;
         let (listed, first) = oneshot::channel();
-        let stream = cluster.watch(&api_version, &kind, namespace.as_deref(), &instance_selector(&self.instance_id));
+        let selector = instance_selector(&self.instance_id);
+        let stream = cluster.watch(&api_version, &kind, namespace.as_deref(), &selector, slim);
         let task = tokio::spawn(follow(stream, api_version, kind, Arc::clone(&self.shared), listed));
         lock(&self.tasks).push(task);
         // A dropped sender means that the task has ended, which it never does before its first list.
@@ -145,19 +266,19 @@ impl Observer {
         };
         match &found {
             Some(object) => self.put(object.clone()),
-            None => self.shared.update(|live| live.forget(reference)),
+            None => self.forget(reference),
         }
         Ok(found)
     }
 
     /// Takes in what a write returned, ahead of the watch.
     pub fn put(&self, object: Value) {
-        self.shared.update(|live| live.put(object));
+        self.shared.put(object);
     }
 
     /// Takes out an object that is known to be gone, ahead of the watch.
     pub fn forget(&self, reference: &ObjectRef) {
-        self.shared.update(|live| live.forget(reference));
+        self.shared.update(reference, |live| live.forget(reference));
     }
 
     /// The objects as last seen. Not to be held across an await.
@@ -180,9 +301,23 @@ impl Observer {
         futures::future::join_all(read).await.into_iter().flatten().collect()
     }
 
-    /// Tells of changes from now on.
-    pub fn changes(&self) -> watch::Receiver<u64> {
-        self.shared.changed.subscribe()
+    /// Tells of changes of these objects from now on.
+    pub fn changes<'o>(&self, objects: impl IntoIterator<Item = &'o ObjectRef>) -> Changes {
+        let waiter = Arc::new(Notify::new());
+        let objects: Vec<ObjectRef> = objects.into_iter().cloned().collect();
+        let mut waiting = lock(&self.shared.waiting);
+        for object in &objects {
+            waiting.entry(object.clone()).or_default().push(Arc::clone(&waiter));
+        }
+        drop(waiting);
+        Changes { waiter, objects, shared: Arc::clone(&self.shared) }
+    }
+
+    /// Tells of all changes from now on.
+    pub fn all_changes(&self) -> Changes {
+        let waiter = Arc::new(Notify::new());
+        lock(&self.shared.told_all).push(Arc::clone(&waiter));
+        Changes { waiter, objects: Vec::new(), shared: Arc::clone(&self.shared) }
     }
 }
 
@@ -210,16 +345,15 @@ async fn follow(
     while let Some(event) = stream.next().await {
         match event {
             WatchEvent::Listed(items) => {
-                let items = items.into_iter().map(|object| slim(&kind, object)).collect();
-                shared.update(|live| live.relist(&api_version, &kind, items));
+                shared.relist(&api_version, &kind, items);
                 if let Some(listed) = listed.take() {
                     let _ = listed.send(Ok(()));
                 }
             }
-            WatchEvent::Applied(object) => shared.update(|live| live.put(slim(&kind, object))),
+            WatchEvent::Applied(object) => shared.put(object),
             WatchEvent::Deleted(object) => {
                 if let Some(reference) = ObjectRef::of(&object) {
-                    shared.update(|live| {
+                    shared.update(&reference, |live| {
                         // A Pod made again under the same name may have been put ahead of this event.
                         let gone = crate::object::uid(&object).to_owned();
                         if live.get(&reference).is_some_and(|known| crate::object::uid(known) == gone) {
@@ -237,14 +371,4 @@ async fn follow(
             }
         }
     }
-}
-
-/// Drops what nobody reads of the most numerous objects, the Pods of controllers: a thousand of them are to fit in a
-/// few megabytes.
-fn slim(kind: &str, mut object: Value) -> Value {
-    let controlled = kind == "Pod" && crate::object::workload::controller_uid(&object).is_some();
-    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut).filter(|_| controlled) {
-        metadata.remove("managedFields");
-    }
-    object
 }

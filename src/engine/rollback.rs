@@ -9,6 +9,7 @@ use super::carry::{Ending, Means, finish, reach};
 use super::execute::{Work, execute};
 use super::failure::{Cause, Failure};
 use super::lock::Lock;
+use super::observe::Observer;
 use super::session::{EngineError, Session};
 use super::verify::Proof;
 use crate::cluster::store::StoredOperation;
@@ -93,15 +94,14 @@ fn back(work: Work<'_>) -> Work<'_> {
 /// Waits until the kubelet has begun to do what the operation told it about bare Pods. Told the contrary before it has
 /// looked, it may or may not have restarted a container, and nothing could tell which.
 async fn let_restarts_begin(forward: &Journal, means: &Means<'_>, deadline: Instant) {
-    let mut changes = means.observer.changes();
+    let changes = means.observer.changes(forward.scope.affected.iter().map(|affected| &affected.object));
     let mut stop = means.options.stop.clone();
     let mut until = None;
     loop {
-        changes.mark_unchanged();
         let Some(grace) = unsettled(forward, &means.observer.live()) else { return };
         let until = *until.get_or_insert(deadline.min(Instant::now() + KUBELET + grace));
         tokio::select! {
-            _ = changes.changed() => {}
+            () = changes.next() => {}
             () = tokio::time::sleep_until(until) => return,
             Ok(_) = stop.wait_for(|stop| *stop) => return,
         }
@@ -111,7 +111,8 @@ async fn let_restarts_begin(forward: &Journal, means: &Means<'_>, deadline: Inst
 /// Everything that the operation touched is read once more: is it as it was?
 async fn left_behind(session: &Session, forward: &Journal, means: &Means<'_>) -> Result<Vec<Failure>, EngineError> {
     let Some(source) = &forward.source else { return Ok(Vec::new()) };
-    let observer = session.observe(&[source]).await?;
+    let former = Some(means.observer);
+    let observer = Observer::read_once(&session.cluster, &session.instance().id, &[source], former).await?;
     let vdus = Vdus::of(source, means.contents);
     let left = not_back(forward, means.contents, &observer.live());
     Ok(left

@@ -151,6 +151,20 @@ impl Session {
         Ok((loaded, observer?))
     }
 
+    /// As [`Session::prepare`] for who only tells how things stand: nothing is watched.
+    ///
+    /// # Errors
+    /// As [`Session::prepare`].
+    pub async fn look(
+        &self,
+        revisions: &[&Revision],
+        contents: &mut Contents,
+    ) -> Result<(Result<(), EngineError>, Observer), EngineError> {
+        let once = Observer::read_once(&self.cluster, &self.instance().id, revisions, None);
+        let (loaded, observer) = futures::future::join(self.load(revisions, contents), once).await;
+        Ok((loaded, observer?))
+    }
+
     /// Begins to observe the objects of revisions.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use crate::record::operation::PodBefore;
 use crate::record::{How, Journal, ObjectState, Revision, Scope};
 use crate::report::outcome::{Disturbed, PodOf, Restarted};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What reading again has shown.
 #[derive(Debug, Default)]
@@ -51,10 +51,11 @@ pub async fn verify(
     instance_id: &str,
     journal: &Journal,
     contents: &Contents,
+    former: &Observer,
 ) -> Result<Proof, EngineError> {
     let revisions: Vec<&Revision> = journal.target.iter().chain(&journal.source).collect();
-    // A new observer, not the operation's own: what proves is what the API server says now.
-    let observer = Observer::start(cluster, instance_id, &revisions).await?;
+    // Not what the operation has observed: what proves is what the API server says now.
+    let observer = Observer::read_once(cluster, instance_id, &revisions, Some(former)).await?;
     let live = observer.live();
     Ok(prove(journal, contents, &live)?)
 }
@@ -65,7 +66,8 @@ fn prove(journal: &Journal, contents: &Contents, live: &Live) -> Result<Proof, C
     let mut proof = Proof::default();
     let vdu = |workload: &ObjectRef| vdus.id(workload).map(ToOwned::to_owned);
     let mut snapshot: Vec<(&String, &PodBefore)> = journal.snapshot.iter().collect();
-    snapshot.sort_by_key(|(name, before)| (vdus.position(&before.workload), (*name).clone()));
+    snapshot.sort_by_cached_key(|(name, before)| (vdus.position(&before.workload), *name));
+    let known: HashSet<&str> = snapshot.iter().map(|(_, before)| before.snapshot.uid.as_str()).collect();
     for (name, before) in &snapshot {
         let in_scope = journal.scope.affected(&before.workload).is_some_and(|affected| {
             affected.pods.contains(&before.snapshot.uid) || affected.uid == before.snapshot.uid
@@ -74,7 +76,7 @@ fn prove(journal: &Journal, contents: &Contents, live: &Live) -> Result<Proof, C
             continue;
         }
         let pod = PodOf { vdu: vdu(&before.workload), workload: before.workload.clone(), pod: (*name).clone() };
-        let found = live.pods_of(&before.workload).into_iter().find(|pod| text(pod, "/metadata/name") == Some(name));
+        let found = live.get(&ObjectRef::new("v1", "Pod", before.workload.namespace.as_deref(), name));
         match found.map(|found| before.snapshot.same_as(found)) {
             Some(Ok(())) => proof.untouched.push(pod),
             Some(Err(difference)) => proof.disturbed.push(Disturbed { pod, how: difference.to_string() }),
@@ -86,8 +88,7 @@ fn prove(journal: &Journal, contents: &Contents, live: &Live) -> Result<Proof, C
     scale.sort_by_key(|object| vdus.position(object));
     // Who restarts as well has its new Pods told there.
     for object in scale.into_iter().filter(|object| journal.scope.affected(object).is_none()) {
-        let known = |pod: &Value| snapshot.iter().any(|(_, before)| before.snapshot.uid == uid(pod));
-        let new = live.pods_of(object).into_iter().filter(|pod| active(pod) && !known(pod));
+        let new = live.pods_of(object).into_iter().filter(|pod| active(pod) && !known.contains(uid(pod)));
         proof.added.extend(new.filter_map(|pod| {
             let name = text(pod, "/metadata/name")?.to_owned();
             Some(PodOf { vdu: vdu(object), workload: object.clone(), pod: name })
@@ -96,7 +97,11 @@ fn prove(journal: &Journal, contents: &Contents, live: &Live) -> Result<Proof, C
     let mut affected: Vec<_> = journal.scope.affected.iter().collect();
     affected.sort_by_key(|affected| vdus.position(&affected.object));
     for affected in affected {
-        proof.restarted.extend(restarted(&affected.object, &affected.pods, vdu(&affected.object), &snapshot, live));
+        let replaced: HashSet<&str> = affected.pods.iter().map(String::as_str).collect();
+        let before = snapshot.iter().copied().filter(|(_, before)| {
+            before.workload == affected.object && replaced.contains(before.snapshot.uid.as_str())
+        });
+        proof.restarted.extend(restarted(&affected.object, vdu(&affected.object), before, &known, live));
     }
     proof.held = journal.scope.affected.iter().filter_map(|affected| held(&affected.object, live)).collect();
     if let Some(target) = &journal.target {
@@ -140,22 +145,18 @@ fn held(object: &ObjectRef, live: &Live) -> Option<String> {
     (!pods.is_empty()).then(|| format!("{object}: its partition keeps {} at the former template", pods.join(", ")))
 }
 
-/// Pairs the Pods that were to go with those that came.
-fn restarted(
+/// Pairs the Pods that were to go with those that came. `known`: UIDs of the Pods that were there before.
+fn restarted<'b>(
     workload: &ObjectRef,
-    replaced: &[String],
     vdu: Option<String>,
-    snapshot: &[(&String, &PodBefore)],
+    before: impl Iterator<Item = (&'b String, &'b PodBefore)>,
+    known: &HashSet<&str>,
     live: &Live,
 ) -> Vec<Restarted> {
-    let before: Vec<&(&String, &PodBefore)> = snapshot
-        .iter()
-        .filter(|(_, before)| before.workload == *workload && replaced.contains(&before.snapshot.uid))
-        .collect();
-    let known = |pod: &Value| snapshot.iter().any(|(_, before)| before.snapshot.uid == uid(pod));
     let now: Vec<&Value> = live.pods_of(workload).into_iter().filter(|pod| active(pod)).collect();
+    let by_uid: HashMap<&str, &Value> = now.iter().map(|pod| (uid(pod), *pod)).collect();
     let restarts = |snapshot: &Snapshot| snapshot.containers.values().map(|container| container.restarts).sum();
-    let mut new = now.iter().filter(|pod| !known(pod)).copied().collect::<Vec<_>>().into_iter();
+    let mut new = now.iter().filter(|pod| !known.contains(uid(pod))).copied();
     let entry = |before: Option<&str>, after: Option<&Value>, restarts: Option<(u64, u64)>| Restarted {
         vdu: vdu.clone(),
         workload: workload.clone(),
@@ -165,8 +166,7 @@ fn restarted(
         images: after.map(live_images).unwrap_or_default().into_values().collect(),
     };
     let mut entries: Vec<Restarted> = before
-        .iter()
-        .map(|(name, before)| match now.iter().find(|pod| uid(pod) == before.snapshot.uid) {
+        .map(|(name, before)| match by_uid.get(before.snapshot.uid.as_str()) {
             Some(pod) => {
                 let counts = (restarts(&before.snapshot), restarts(&Snapshot::of(pod)));
                 entry(Some(name), Some(pod), Some(counts))

@@ -9,6 +9,7 @@ pub mod apply;
 pub mod budget;
 pub mod config;
 pub mod health;
+pub mod lean;
 pub mod mask;
 pub mod pod;
 pub mod quota;

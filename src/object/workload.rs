@@ -4,7 +4,7 @@
 //! A pod spec is found by the kind of an object. Objects taken out of an API server's list carry no kind, so an
 //! object without one is judged by where its containers stand.
 
-use super::ObjectRef;
+use super::{ObjectRef, text};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -240,9 +240,19 @@ pub fn pod_of(workload: &Value, name: &str) -> Option<Value> {
 
 /// UID of the owner that controls an object: the one entry of `ownerReferences` with `controller: true`.
 pub fn controller_uid(object: &Value) -> Option<&str> {
+    controlling(object)?.get("uid")?.as_str()
+}
+
+/// The controlling owner.
+pub fn controller(object: &Value) -> Option<ObjectRef> {
+    let owner = controlling(object)?;
+    let part = |key: &str| owner.get(key)?.as_str();
+    Some(ObjectRef::new(part("apiVersion")?, part("kind")?, text(object, "/metadata/namespace"), part("name")?))
+}
+
+fn controlling(object: &Value) -> Option<&Value> {
     let owners = object.pointer("/metadata/ownerReferences")?.as_array()?;
-    let controller = owners.iter().find(|owner| owner.get("controller").and_then(Value::as_bool) == Some(true))?;
-    controller.get("uid")?.as_str()
+    owners.iter().find(|owner| owner.get("controller").and_then(Value::as_bool) == Some(true))
 }
 
 /// The restart marker on a workload's pod template, or on the Pod itself.

@@ -3,40 +3,59 @@
 //! Filled by `engine::observe` from lists and watches, or by hand in tests. Pods are attributed to workloads by
 //! owner references, never by name or selector: in real packages several workloads share one selector.
 
-use crate::object::workload::controller_uid;
+use crate::object::workload::{controller, controller_uid};
 use crate::object::{ObjectRef, text, uid};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// Live objects, and an index of who controls whom.
 #[derive(Clone, Debug, Default)]
 pub struct Live {
-    objects: BTreeMap<ObjectRef, Value>,
+    objects: BTreeMap<ObjectRef, Arc<Value>>,
     /// UID of a controller -> the objects (Pods, ReplicaSets) that it controls.
     controlled: HashMap<String, BTreeSet<ObjectRef>>,
+    /// Who controls an object. What is gone is remembered unless it is a Pod: the Pods of a ReplicaSet outlive it.
+    controllers: HashMap<ObjectRef, ObjectRef>,
 }
+
+/// A Pod, its ReplicaSet, and the Deployment of that: longer lines there are none.
+const GENERATIONS: usize = 3;
 
 impl Live {
     /// The object, if it is there.
     pub fn get(&self, reference: &ObjectRef) -> Option<&Value> {
-        self.objects.get(reference)
+        self.objects.get(reference).map(|object| &**object)
     }
 
     /// All objects, by kind and name.
     pub fn objects(&self) -> impl Iterator<Item = (&ObjectRef, &Value)> {
-        self.objects.iter()
+        self.objects.iter().map(|(reference, object)| (reference, &**object))
+    }
+
+    /// An object just read, or its equal that is here already: what is read twice is kept once.
+    pub fn shared(&self, object: Value) -> Arc<Value> {
+        let known = ObjectRef::of(&object).and_then(|reference| self.objects.get(&reference));
+        match known.filter(|known| uid(known) == uid(&object) && version(known) == version(&object)) {
+            Some(known) => Arc::clone(known),
+            None => Arc::new(object),
+        }
     }
 
     /// Takes in an object as it was read, unless a newer state of it is known: the answer to a write can come after
     /// the event that tells of the next change, and no further event would ever correct it.
-    pub fn put(&mut self, object: Value) {
+    pub fn put(&mut self, object: impl Into<Arc<Value>>) {
+        let object = object.into();
         let Some(reference) = ObjectRef::of(&object) else { return };
         if self.objects.get(&reference).is_some_and(|known| newer(known, &object)) {
             return;
         }
         self.forget(&reference);
-        if let Some(controller) = controller_uid(&object) {
-            self.controlled.entry(controller.to_owned()).or_default().insert(reference.clone());
+        if let Some(uid) = controller_uid(&object) {
+            self.controlled.entry(uid.to_owned()).or_default().insert(reference.clone());
+        }
+        if let Some(controller) = controller(&object) {
+            self.controllers.insert(reference.clone(), controller);
         }
         self.objects.insert(reference, object);
     }
@@ -47,11 +66,21 @@ impl Live {
         if let Some(siblings) = controller_uid(&old).and_then(|controller| self.controlled.get_mut(controller)) {
             siblings.remove(reference);
         }
+        if reference.kind == "Pod" {
+            self.controllers.remove(reference);
+        }
+    }
+
+    /// An object and those who control it, directly and through a ReplicaSet: whom a change of it concerns.
+    pub fn lineage(&self, object: &ObjectRef) -> Vec<ObjectRef> {
+        let line = std::iter::successors(Some(object), |object| self.controllers.get(*object));
+        line.take(GENERATIONS).cloned().collect()
     }
 
     /// Replaces all objects of one kind by what a fresh list returned.
-    pub fn relist(&mut self, api_version: &str, kind: &str, items: Vec<Value>) {
-        let listed: BTreeSet<ObjectRef> = items.iter().filter_map(ObjectRef::of).collect();
+    pub fn relist(&mut self, api_version: &str, kind: &str, items: Vec<impl Into<Arc<Value>>>) {
+        let items: Vec<Arc<Value>> = items.into_iter().map(Into::into).collect();
+        let listed: BTreeSet<ObjectRef> = items.iter().filter_map(|item| ObjectRef::of(item)).collect();
         let gone: Vec<ObjectRef> = self
             .objects
             .keys()
@@ -73,20 +102,16 @@ impl Live {
         if workload.kind == "Pod" {
             return vec![object];
         }
-        let mut pods: Vec<&Value> = self
-            .controlled_by(uid(object))
-            .flat_map(|child| match child.kind.as_str() {
-                "Pod" => vec![child.clone()],
-                "ReplicaSet" | "Job" => {
-                    let owner = self.get(child).map(uid).unwrap_or_default();
-                    self.controlled_by(owner).cloned().collect()
-                }
-                _ => Vec::new(),
-            })
-            .filter_map(|pod| self.get(&pod))
-            .collect();
-        pods.sort_by_key(|pod| text(pod, "/metadata/name"));
-        pods
+        let mut pods: Vec<&ObjectRef> = Vec::new();
+        for child in self.controlled_by(uid(object)) {
+            match child.kind.as_str() {
+                "Pod" => pods.push(child),
+                "ReplicaSet" | "Job" => pods.extend(self.controlled_by(self.get(child).map(uid).unwrap_or_default())),
+                _ => {}
+            }
+        }
+        pods.sort_by_key(|pod| &pod.name);
+        pods.into_iter().filter_map(|pod| self.get(pod)).collect()
     }
 
     /// What a workload controls directly: its Pods, or the ReplicaSets of a Deployment.
@@ -114,11 +139,15 @@ impl Live {
 /// Whether `known` is a later state of the same object. Resource versions of one kind are comparable numbers
 /// (Kubernetes API concepts; guaranteed since 1.35 and true of etcd before).
 fn newer(known: &Value, object: &Value) -> bool {
-    let version = |object: &Value| text(object, "/metadata/resourceVersion").and_then(|version| version.parse().ok());
-    let (Some(known_version), Some(version)): (Option<u64>, Option<u64>) = (version(known), version(object)) else {
+    let number = |object| version(object).and_then(|version| version.parse().ok());
+    let (Some(of_known), Some(of_object)): (Option<u64>, Option<u64>) = (number(known), number(object)) else {
         return false;
     };
-    uid(known) == uid(object) && known_version > version
+    uid(known) == uid(object) && of_known > of_object
+}
+
+fn version(object: &Value) -> Option<&str> {
+    text(object, "/metadata/resourceVersion")
 }
 
 #[cfg(test)]
@@ -131,7 +160,9 @@ mod tests {
         let mut object = json!({"apiVersion": api_version, "kind": kind,
             "metadata": {"name": name, "namespace": "n", "uid": format!("uid-{name}")}});
         if let Some(owner) = owner {
-            object["metadata"]["ownerReferences"] = json!([{"uid": format!("uid-{owner}"), "controller": true}]);
+            let kind = if kind == "Pod" { "ReplicaSet" } else { "Deployment" };
+            object["metadata"]["ownerReferences"] = json!([{"apiVersion": "apps/v1", "kind": kind, "name": owner,
+                "uid": format!("uid-{owner}"), "controller": true}]);
         }
         object
     }
@@ -143,20 +174,23 @@ mod tests {
 
     #[test]
     fn an_answer_that_comes_late_does_not_hide_what_is_newer() {
-        let version = |uid: &str, version: u64| {
+        let state = |uid: &str, version: u64| {
             let mut object = object("Pod", "a", None);
             object["metadata"]["uid"] = json!(uid);
             object["metadata"]["resourceVersion"] = json!(version.to_string());
             object
         };
         let mut live = Live::default();
-        let reference = ObjectRef::of(&version("1", 1)).expect("a reference");
-        for (put, stays) in [(version("1", 9), 9), (version("1", 10), 10), (version("1", 9), 10), (version("2", 3), 3)]
-        {
+        let reference = ObjectRef::of(&state("1", 1)).expect("a reference");
+        for (put, stays) in [(state("1", 9), 9), (state("1", 10), 10), (state("1", 9), 10), (state("2", 3), 3)] {
             live.put(put);
             let found = live.get(&reference).and_then(|pod| text(pod, "/metadata/resourceVersion"));
             assert_eq!(found, Some(stays.to_string().as_str()));
         }
+        let same = |object: Value, live: &Live| std::ptr::eq(&*live.shared(object), live.get(&reference).expect("it"));
+        assert!(same(state("2", 3), &live));
+        assert!(!same(state("2", 4), &live));
+        assert!(!same(state("3", 3), &live));
     }
 
     #[test]
@@ -177,6 +211,14 @@ mod tests {
         assert_eq!(names(&live, "Deployment", "web"), ["web-1-a", "web-2-b"]);
         assert_eq!(names(&live, "ReplicaSet", "web-x"), ["web-x-c"]);
         assert_eq!(names(&live, "Pod", "web-lonely"), ["web-lonely"]);
+        let line = |kind: &str, name: &str, live: &Live| {
+            let reference = ObjectRef::of(&object(kind, name, None)).expect("a reference");
+            live.lineage(&reference).into_iter().map(|object| object.name).collect::<Vec<_>>()
+        };
+        assert_eq!(line("Pod", "web-2-b", &live), ["web-2-b", "web-2", "web"]);
+        live.forget(&ObjectRef::new("apps/v1", "ReplicaSet", Some("n"), "web-2"));
+        assert_eq!(line("Pod", "web-2-b", &live), ["web-2-b", "web-2", "web"], "its Pods outlive it");
+        assert_eq!(line("Pod", "web-lonely", &live), ["web-lonely"]);
         live.relist("v1", "Pod", vec![object("Pod", "web-1-z", Some("web-1"))]);
         assert_eq!(names(&live, "Deployment", "web"), ["web-1-z"]);
         assert_eq!(names(&live, "ReplicaSet", "web-x"), Vec::<String>::new());

@@ -244,7 +244,10 @@ pub fn items(inputs: &Inputs<'_>) -> Result<Vec<Item>, ContentError> {
             .live
             .pods_of(&affected.object)
             .into_iter()
-            .filter(|pod| affected.pods.iter().any(|old| old == uid(pod)))
+            .filter(|pod| {
+                let uid = uid(pod);
+                affected.pods.iter().any(|old| old == uid)
+            })
             .collect();
         let names = pods.iter().filter_map(|pod| text(pod, "/metadata/name")).map(ToOwned::to_owned);
         let names: Vec<String> = names.collect();

@@ -366,9 +366,15 @@ impl Operation {
                 "annotations": self.columns(),
                 "ownerReferences": [super::instance::owner_reference(owner)],
             },
-            "data": {"vnfLcmOpOcc": serde_json::to_string_pretty(self).unwrap_or_default()},
+            "data": {"vnfLcmOpOcc": self.document()},
             "binaryData": {"journal": pack(journal)},
         })
+    }
+
+    /// The occurrence as it is stored: without the Pods that it changed, of which there may be thousands. They are
+    /// packed.
+    fn document(&self) -> String {
+        serde_json::to_string_pretty(&Self { resource_changes: None, ..self.clone() }).unwrap_or_default()
     }
 
     /// What changes in its ConfigMap while it is under way, as a merge patch. The journal never does; that of its
@@ -376,10 +382,13 @@ impl Operation {
     pub fn to_patch(&self, rollback: Option<&Journal>) -> Value {
         let mut patch = json!({
             "metadata": {"annotations": self.columns()},
-            "data": {"vnfLcmOpOcc": serde_json::to_string_pretty(self).unwrap_or_default()},
+            "data": {"vnfLcmOpOcc": self.document()},
         });
+        if let Some(changes) = &self.resource_changes {
+            patch["binaryData"]["resourceChanges"] = pack(changes).into();
+        }
         if let Some(rollback) = rollback {
-            patch["binaryData"] = json!({"rollback": pack(rollback)});
+            patch["binaryData"]["rollback"] = pack(rollback).into();
         }
         patch
     }
@@ -398,8 +407,11 @@ impl Operation {
     /// # Errors
     /// A damaged or newer record, naming the ConfigMap.
     pub fn from_config_map(object: &Value) -> Result<(Self, Journal, Option<Journal>), RecordError> {
-        let (operation, journal): (Self, Journal) = read_config_map(object, "vnfLcmOpOcc", "journal")?;
+        let (mut operation, journal): (Self, Journal) = read_config_map(object, "vnfLcmOpOcc", "journal")?;
         require_name(object, &names::operation(&operation.id))?;
+        if let Some(changes) = read_packed(object, "resourceChanges")? {
+            operation.resource_changes = Some(changes);
+        }
         Ok((operation, journal, read_packed(object, "rollback")?))
     }
 }

@@ -149,7 +149,8 @@ fn an_aspect_is_scaled_out_and_in_by_what_each_step_adds() {
     let operation = one.of_kind("ConfigMap").filter(|map| map.is_record("operation")).map(|map| map.record());
     let operation = operation.into_iter().find(|record| record["operation"] == "SCALE").expect("the operation");
     assert_eq!(operation["operationParams"], json!({"type": "SCALE_OUT", "aspectId": UNEVEN, "numberOfSteps": 1}));
-    let affected = operation["resourceChanges"]["affectedVnfcs"].as_array().cloned().unwrap_or_default();
+    let shown = ns.vnf(&["op", "show", NAME, "-o", "json"]).succeeds().json();
+    let affected = shown["resourceChanges"]["affectedVnfcs"].as_array().cloned().unwrap_or_default();
     assert_eq!(affected.len(), 2, "{affected:#?}");
     assert!(affected.iter().all(|vnfc| vnfc["changeType"] == "ADDED"), "{affected:#?}");
 

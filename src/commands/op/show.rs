@@ -122,7 +122,7 @@ async fn in_scope(session: &Session, stored: &StoredOperation) -> Result<InScope
     let wanted = journal.target.iter().chain(journal.source.iter().filter(|_| !ended || journal.target.is_none()));
     let revisions: Vec<&Revision> = wanted.collect();
     let mut contents = Contents::default();
-    let (loaded, observer) = session.prepare(&revisions, &mut contents).await?;
+    let (loaded, observer) = session.look(&revisions, &mut contents).await?;
     // Of what was deleted only the names are told, and its package may be gone with it.
     if journal.target.is_some() {
         loaded?;

@@ -29,6 +29,8 @@ const ROUNDS: usize = 3;
 const ANSWER: Duration = Duration::from_millis(45);
 /// Containers that are asked for at a time, of each workload: enough to find one that dies at its start.
 const ASKED: usize = 8;
+/// Containers that are asked for at a time in all: each holds a connection of its own meanwhile.
+const ASKED_IN_ALL: usize = 24;
 /// The kubelet has told by then of a container that has ended.
 const TOLD_BY: Duration = Duration::from_secs(3);
 
@@ -40,7 +42,11 @@ pub async fn ended(work: &Work<'_>, items: &[Item]) -> Ended {
     let asked = {
         let live = work.observer.live();
         let settled = items.iter().filter(|item| item.step != Step::Delete && item.state != ItemState::Done);
-        settled.flat_map(|item| fresh(work, &live, &item.object)).collect::<Vec<_>>()
+        let fresh = settled.map(|item| fresh(work, &live, &item.object));
+        // One of each workload before the second of any: those of one workload are alike.
+        let mut asked: Vec<(usize, Asked)> = fresh.flat_map(|fresh| fresh.into_iter().enumerate()).collect();
+        asked.sort_by_key(|(nth, _)| *nth);
+        asked.into_iter().map(|(_, asked)| asked).take(ASKED_IN_ALL).collect::<Vec<_>>()
     };
     ask(work, asked).await
 }

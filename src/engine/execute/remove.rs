@@ -22,6 +22,8 @@ use tokio::time::Instant;
 
 /// How often it is tried to change an object that others write too.
 const TRIES: usize = 5;
+/// So many objects are named of those that are waited for.
+const NAMED: usize = 5;
 
 impl Task<'_> {
     pub(super) async fn delete_item(&self) -> Result<(), Failure> {
@@ -71,11 +73,11 @@ impl Task<'_> {
                 }
             }
             // Pods of a workload that an earlier try has deleted.
-            for (name, before) in &self.work.journal.snapshot {
+            for (name, before) in self.work.journal.snapshot.iter().filter(|(_, before)| before.workload == *object) {
                 let pod = ObjectRef::new("v1", "Pod", object.namespace.as_deref(), name);
                 let id = &before.snapshot.uid;
                 let known = || leaving.iter().any(|(_, leaving)| leaving == id);
-                if before.workload == *object && uid_of(&live, &pod) == *id && !known() {
+                if uid_of(&live, &pod) == *id && !known() {
                     leaving.push((pod, id.clone()));
                 }
             }
@@ -174,13 +176,19 @@ impl Task<'_> {
         if !watched {
             return self.gone_unwatched().await;
         }
-        self.until(|live| {
+        // Its Pods may be left of an earlier try, when it is gone itself.
+        let others: Vec<&ObjectRef> = leaving.iter().map(|(reference, _)| reference).collect();
+        self.until_with(&others, |live| {
             let left: Vec<String> = leaving
                 .iter()
                 .filter(|(reference, id)| uid_of(live, reference) == *id)
                 .filter_map(|(reference, _)| Some(leaving_text(reference, live.get(reference)?)))
                 .collect();
-            if left.is_empty() { Look::Done(String::new()) } else { Look::Wait(format!("{} leaving", left.join(", "))) }
+            match left.len() {
+                0 => Look::Done(String::new()),
+                1..=NAMED => Look::Wait(format!("{} leaving", left.join(", "))),
+                more => Look::Wait(format!("{} and {} more leaving", left[..NAMED].join(", "), more - NAMED)),
+            }
         })
         .await?;
         Ok(())

@@ -1,7 +1,7 @@
 //! Waiting: until the live objects are as they should be, and no longer than trouble, time and the user allow.
 
-use super::Task;
 use super::confirm::Verdict;
+use super::{Task, Waiting};
 use crate::engine::evidence;
 use crate::engine::failure::{Cause, Failure};
 use crate::object::mask::printable_line;
@@ -23,6 +23,8 @@ use tokio::time::Instant;
 const TELL_AFTER: Duration = Duration::from_secs(1);
 /// After this long it is asked whether a Pod's events know more by now; each time twice as long.
 const ASK_AGAIN: Duration = Duration::from_secs(4);
+/// After a look there are no others for so many times as long as it took.
+const REST: u32 = 4;
 /// What is waited for while a container proves that it stays.
 const ON_TRIAL: &str = "a container has ended by itself: waiting until it has run for 10 s";
 
@@ -36,14 +38,25 @@ impl Task<'_> {
         }
     }
 
-    /// Waits until `look` says that it is done, looking again after every change.
+    /// Waits until `look` says that it is done, looking again after every change of the item's object and of what that
+    /// controls.
     ///
     /// Ends early when a Pod of the item is in trouble that has used up its patience, when time is up, when the user
     /// asks to stop, and when another item has failed and the others have had their time.
     pub(super) async fn until(&self, look: impl Fn(&Live) -> Look) -> Result<String, Failure> {
+        self.until_with(&[], look).await
+    }
+
+    /// As [`Task::until`], looking also after every change of other objects.
+    pub(super) async fn until_with(
+        &self,
+        others: &[&ObjectRef],
+        look: impl Fn(&Live) -> Look,
+    ) -> Result<String, Failure> {
         let work = self.work;
         let object = &self.item.object;
-        let mut changes = work.observer.changes();
+        let changes = work.observer.changes(others.iter().copied().chain([object]));
+        let among = Waiting::among(self.shared);
         let mut stop = work.stop.clone();
         let mut halt = self.shared.halt.subscribe();
         let mut patient = Patient::new(work.verb != Verb::Instantiate);
@@ -55,7 +68,7 @@ impl Task<'_> {
         let mut ask_after = ASK_AGAIN;
         let mut told = String::new();
         loop {
-            changes.mark_unchanged();
+            let looking = Instant::now();
             let now = begin.elapsed();
             let mut wake = None;
             let (waiting, trouble, behind) = {
@@ -82,6 +95,8 @@ impl Task<'_> {
                     }
                 }
             };
+            // A workload of a thousand Pods changes more often than all of them can be looked at.
+            let rest = looking + looking.elapsed() * REST;
             if let Some((culprit, trouble)) = trouble {
                 match self.verdict(&culprit, trouble).await {
                     Verdict::Stands(trouble) => return Err(self.troubled(&culprit, &trouble).await),
@@ -98,11 +113,14 @@ impl Task<'_> {
                 tell_at = Some(Instant::now() + TELL_AFTER);
                 ask_after = ASK_AGAIN;
             }
+            let changed = async {
+                changes.next().await;
+                tokio::time::sleep_until(rest).await;
+            };
             let patience = patient.next_deadline().map(|after| begin + after);
             let next = [patience, tell_at, wake].into_iter().flatten().fold(work.deadline, Instant::min);
             tokio::select! {
-                // The sender lives as long as the observer, which outlives this wait.
-                _ = changes.changed() => {}
+                () = changed => {}
                 () = tokio::time::sleep_until(next) => {
                     let now = Instant::now();
                     if now >= work.deadline {
@@ -112,8 +130,8 @@ impl Task<'_> {
                     }
                     if tell_at.is_some_and(|at| at <= now) {
                         let more = match &behind {
-                            Some(pod) => self.with_events(pod, &waiting).await,
-                            None => None,
+                            Some(pod) if among.is_one_of_few() => self.with_events(pod, &waiting).await,
+                            _ => None,
                         };
                         // Events change without any change of the Pod.
                         tell_at = behind.is_some().then(|| now + ask_after);
