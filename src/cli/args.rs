@@ -48,6 +48,7 @@ pub enum Command {
     Delete(commands::delete::DeleteArgs),
     List(commands::list::ListArgs),
     Show(commands::show::ShowArgs),
+    Status(commands::status::StatusArgs),
     #[command(subcommand)]
     Op(Op),
     #[command(subcommand)]

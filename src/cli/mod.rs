@@ -64,7 +64,7 @@ fn refuse(error: &clap::Error, args: &[OsString]) -> u8 {
 async fn dispatch(cli: Cli) -> u8 {
     let Cli { global, command } = cli;
     let namespace_flag = global.namespace.as_ref().map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
-    let compares = matches!(command, Command::Diff(_));
+    let compares = matches!(command, Command::Diff(_) | Command::Status(_));
     let result = match command {
         Command::Create(args) => commands::create::run(&global, args).await,
         Command::Instantiate(args) => commands::instantiate::run(&global, args).await,
@@ -78,6 +78,7 @@ async fn dispatch(cli: Cli) -> u8 {
         Command::Delete(args) => commands::delete::run(&global, args).await,
         Command::List(args) => commands::list::run(&global, args).await,
         Command::Show(args) => commands::show::run(&global, args).await,
+        Command::Status(args) => commands::status::run(&global, args).await,
         Command::Op(Op::List(args)) => commands::op::list::run(&global, args).await,
         Command::Op(Op::Show(args)) => commands::op::show::run(&global, args).await,
         Command::Op(Op::Retry(args)) => commands::op::retry::run(&global, args).await,
@@ -98,7 +99,7 @@ async fn dispatch(cli: Cli) -> u8 {
         Ok(exit) => exit.code(),
         Err(error) => {
             Ui::new(&namespace_flag).error(&error);
-            // `diff` exits 1 for differences, so that trouble must be told apart.
+            // `diff` and `status` exit 1 for what they found, so that trouble must be told apart.
             match error.exit {
                 Exit::Failed if compares => 2,
                 exit => exit.code(),

@@ -23,6 +23,7 @@ pub mod request;
 pub mod scale;
 mod selection;
 pub mod show;
+pub mod status;
 pub mod terminate;
 pub mod undo;
 pub mod update;

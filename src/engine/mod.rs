@@ -26,6 +26,7 @@ pub mod operation;
 pub mod precheck;
 pub mod rollback;
 pub mod session;
+pub mod status;
 pub mod surroundings;
 pub mod tenants;
 pub mod verify;

@@ -4,6 +4,8 @@
 //! fields of a manifest where an operation writes the object as a whole.
 //! Who changed a field, and when, stands in `metadata.managedFields`.
 
+pub mod fields;
+
 use super::changed_images;
 use super::compare::FieldChange;
 use super::content::{ContentError, Contents};

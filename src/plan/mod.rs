@@ -16,6 +16,7 @@ pub mod patch;
 pub mod restart;
 pub mod sheet;
 pub mod since;
+pub mod status;
 pub mod strayed;
 #[cfg(test)]
 mod tests;

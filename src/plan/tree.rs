@@ -43,6 +43,7 @@ pub fn of_operation(inputs: &Inputs<'_>, told: &Told, events: &PodEvents) -> Res
     Ok(Tree {
         config: config_row(&config, journal, told),
         rows: workloads.into_iter().chain(others).collect(),
+        others: Vec::new(),
         untouched,
     })
 }
@@ -58,8 +59,18 @@ pub fn of_revision(revision: &Revision, contents: &Contents, live: &Live, events
         .partition(|reference| WorkloadKind::of(reference).is_some());
     workloads.sort_by_key(|reference| vdus.position(reference));
     let workloads = workloads.into_iter().map(|reference| view.standing(reference, vdus.id(reference)));
-    let others = others.into_iter().filter_map(|reference| view.other_standing(reference));
-    Tree { config: None, rows: workloads.chain(others).collect(), untouched: None }
+    let mut well = Vec::new();
+    let behind: Vec<Row> = others
+        .into_iter()
+        .filter_map(|reference| {
+            let row = view.other_standing(reference);
+            if row.is_none() {
+                well.push(reference.clone());
+            }
+            row
+        })
+        .collect();
+    Tree { config: None, rows: workloads.chain(behind).collect(), others: well, untouched: None }
 }
 
 /// One item per workload: one that restarts and is scaled as well has two, and is done when both are.
@@ -154,15 +165,20 @@ impl Look<'_> {
         let failed = told.failed.get(object);
         let counts = self.counts(item);
         let begun = told.begun.contains(object) || self.has_begun(item);
+        let hopeless = || {
+            let pods = self.live.pods_of(object);
+            told.over && pods.iter().any(|pod| !troubles(pod, self.before(pod)).is_empty())
+        };
         let state = match item.state {
             _ if failed.is_some() => State::Failed,
+            ItemState::Waiting if hopeless() => State::Failed,
             ItemState::Done => State::Done,
             ItemState::ToDo if !begun => State::ToDo,
             ItemState::ToDo | ItemState::Waiting => State::Waiting,
         };
         let still = counts.starting + counts.leaving == 0;
         let words = match (state, failed) {
-            (State::Failed, Some(why)) => self.worst(object).unwrap_or_else(|| why.clone()),
+            (State::Failed, why) => self.worst(object).or_else(|| why.cloned()).unwrap_or_default(),
             (State::ToDo, _) => "to do".to_owned(),
             (State::Waiting, _) if still && told.waiting.contains_key(object) => told.waiting[object].clone(),
             _ => self.words(item, state, &counts),

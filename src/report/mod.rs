@@ -6,6 +6,7 @@ pub mod checked;
 pub mod event;
 pub mod evidence;
 pub mod outcome;
+pub mod status;
 pub mod tree;
 
 use serde::Serializer;

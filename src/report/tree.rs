@@ -19,6 +19,9 @@ pub struct Tree {
     pub config: Option<ConfigRow>,
     /// Workloads, those of VDUs first, in the order of the flavour; then objects of other kinds that are not ready.
     pub rows: Vec<Row>,
+    /// Objects of other kinds that are ready.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<ObjectRef>,
     /// Workloads that the operation leaves alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub untouched: Option<Untouched>,
@@ -177,6 +180,11 @@ impl Tree {
         (workloads().filter(|row| row.state == State::Done).count(), workloads().count())
     }
 
+    /// Whether everything in it is ready.
+    pub fn is_well(&self) -> bool {
+        self.rows.iter().all(|row| row.state == State::Done)
+    }
+
     /// Whether every workload in it is that of a VDU.
     pub fn only_vdus(&self) -> bool {
         self.rows.iter().filter(|row| row.ready.is_some()).all(|row| row.vdu.is_some())
@@ -211,6 +219,8 @@ pub struct Told {
     pub done: BTreeMap<ObjectRef, Duration>,
     /// Objects that failed, and why.
     pub failed: BTreeMap<ObjectRef, String>,
+    /// Nobody is at work on it: what is in trouble has failed.
+    pub over: bool,
     /// What is still being waited for, where that was told.
     pub waiting: BTreeMap<ObjectRef, String>,
 }

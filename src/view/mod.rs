@@ -16,6 +16,7 @@ pub mod plan;
 pub mod progress;
 pub mod result;
 pub mod show;
+pub mod status;
 pub mod style;
 pub mod tables;
 pub mod tree;

@@ -254,6 +254,15 @@ impl Sketch<'_> {
                 self.count(state, &rows, what);
             }
         }
+        if !tree.others.is_empty() {
+            let named = sentence(&kinds(&tree.others));
+            let room = self.screen.width.saturating_sub(self.margin().width());
+            let text = match plain(&named).width() <= room {
+                true => named,
+                false => count(tree.others.len(), "other object"),
+            };
+            self.lines.push(Line::new(self.lead(State::Done), text));
+        }
         if let Some(untouched) = &tree.untouched {
             self.untouched(untouched);
         }

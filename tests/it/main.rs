@@ -33,6 +33,7 @@ mod restart;
 mod rollback;
 mod scale;
 mod secrets;
+mod status;
 mod story;
 mod support;
 mod terminate;

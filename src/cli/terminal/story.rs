@@ -55,7 +55,7 @@ fn recorded() -> Vec<(u64, Tree)> {
     let old = "vdu1-update-6fcf66b5dd";
     let new = "vdu1-update-5d87858fc6";
     let untouched = Some(Untouched { vdus: 5, others: 0, ready: (5, 5) });
-    let tree = |state, done, rows| Tree { config: config(state, done), rows, untouched };
+    let tree = |state, done, rows| Tree { config: config(state, done), rows, others: Vec::new(), untouched };
     let to_do = |vdu| row(vdu, State::ToDo, 1, "to do");
     let rolling = |new_pod: PodLine, old_pod: Option<PodLine>, words: &str| Row {
         sets: vec![

@@ -23,7 +23,7 @@ use crate::plan::{Item, ItemState, Step};
 use crate::record::{PackageId, Reason, Verb};
 use crate::report::checked::Checked;
 
-pub(super) use blocks::drift;
+pub(super) use blocks::{drift, drifted};
 
 /// Column in which the facts of a head begin.
 const FACTS: usize = 13;

@@ -54,7 +54,7 @@ fn instantiated(page: &mut Page<'_>, outcome: &Outcome) {
     let operation = plain("operation ") + dim(short_id(&outcome.operation_id));
     page.list(2, Text::empty(), [id, operation, revision(outcome)], "   ");
     common(page, outcome);
-    page.line(2, plain("Look at it: ") + command(page.screen, "show", &[&outcome.name]));
+    page.line(2, plain("Look at it: ") + command(page.screen, "status", &[&outcome.name]));
 }
 
 fn changed(page: &mut Page<'_>, outcome: &Outcome) {

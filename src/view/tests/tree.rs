@@ -2,10 +2,14 @@
 
 use super::{assert_coloured, assert_screen};
 use crate::object::ObjectRef;
-use crate::record::Verb;
+use crate::plan::drift::Drift;
+use crate::plan::drift::fields::{Departure, Remedy};
+use crate::record::instance::InstantiationState;
+use crate::record::{OperationState, Verb};
+use crate::report::status::{OpenOperation, Status};
 use crate::report::tree::{ConfigRow, Head, PodLine, Role, Row, Set, State, Tree, Untouched};
-use crate::view::fixtures::{OPERATION_ID, ago, ascii, object, screen, vdu, workload};
-use crate::view::{Screen, tree};
+use crate::view::fixtures::{INSTANCE_ID, OPERATION_ID, ago, ascii, deferred, object, screen, vdu, workload};
+use crate::view::{Screen, status, tree};
 use jiff::Span;
 use std::time::Duration;
 
@@ -72,6 +76,7 @@ fn updating() -> Tree {
                 ..row(5, State::Done, (1, 1), "1 of 1 new")
             },
         ],
+        others: Vec::new(),
         untouched: Some(Untouched { vdus: 3, others: 0, ready: (3, 3) }),
     }
 }
@@ -121,7 +126,8 @@ fn standing() -> Tree {
     rows[7] = row(8, State::Failed, (0, 1), "gone");
     let claim = ObjectRef::new("networking.k8s.io/v1", "Ingress", Some("default"), "web");
     rows.push(Row { object: claim, vdu: None, ready: None, ..row(1, State::Waiting, (0, 0), "no address yet") });
-    Tree { rows, ..Tree::default() }
+    let others = [("ConfigMap", "cm-data"), ("ConfigMap", "cm-data3"), ("Secret", "secret-data")];
+    Tree { rows, others: others.map(|(kind, name)| object(kind, name)).to_vec(), ..Tree::default() }
 }
 
 /// A hundred Deployments: eighty done, ten to do, nine on their way, one that failed, with sixteen Pods each.
@@ -151,7 +157,7 @@ fn large() -> Tree {
         }
     });
     let untouched = Some(Untouched { vdus: 2, others: 1, ready: (5, 5) });
-    Tree { config: Some(config(State::Done, "written")), rows: rows.collect(), untouched }
+    Tree { config: Some(config(State::Done, "written")), rows: rows.collect(), others: Vec::new(), untouched }
 }
 
 fn whole(head: &Head, tree: &Tree, screen: &Screen, height: Option<usize>) -> String {
@@ -183,6 +189,107 @@ fn failing_live() {
 fn standing_tree() {
     assert_screen("s15-tree-80", &tree::render(&standing(), &screen(80), None));
     assert_screen("s15-tree-200", &tree::render(&standing(), &screen(200), None));
+}
+
+fn departure(object: ObjectRef, field: &str, change: &str, by: Option<(&str, i64)>, remedy: Remedy) -> Departure {
+    let drift = Drift {
+        object,
+        field: field.into(),
+        change: change.into(),
+        manager: by.map(|(manager, _)| manager.into()),
+        time: by.map(|(_, minutes)| ago(Span::new().minutes(minutes))),
+    };
+    Departure { drift, remedy }
+}
+
+/// A VNF that is not well, as `status` says it.
+fn unwell() -> Status {
+    Status {
+        name: "modify_vnf_after".into(),
+        id: INSTANCE_ID.into(),
+        namespace: "default".into(),
+        instantiation_state: InstantiationState::Instantiated,
+        revision: Some(2),
+        ready: (7, 9),
+        operation: None,
+        tree: standing(),
+        drift: vec![
+            departure(
+                object("ConfigMap", "cm-data3"),
+                "cmKey1.txt",
+                "22 -> 31 bytes",
+                Some(("kubectl-edit", 12)),
+                Remedy::Update,
+            ),
+            departure(workload(8), "", "deleted", None, Remedy::Update),
+            departure(workload(1), "spec.replicas", "1 -> 2", Some(("kubectl-scale", 5)), Remedy::Scale),
+        ],
+        deferred: deferred(),
+        unknown: Vec::new(),
+    }
+}
+
+/// One that is, and one that is not there.
+fn well(name: &str) -> Status {
+    let rows = (1..=8).map(|number| Row { open: false, ..row(number, State::Done, (1, 1), "") }).collect();
+    let tree = Tree { rows, others: standing().others, ..Tree::default() };
+    Status { name: name.into(), ready: (8, 8), tree, drift: Vec::new(), deferred: Vec::new(), ..unwell() }
+}
+
+fn stopped(interrupted: bool) -> Status {
+    let mut tree = failing();
+    tree.rows[2] = row(3, State::ToDo, (1, 1), "to do");
+    let open = OpenOperation {
+        id: OPERATION_ID.into(),
+        verb: Verb::Update,
+        state: OperationState::FailedTemp,
+        interrupted,
+        started: ago(Span::new().minutes(3)),
+        since: ago(Span::new().minutes(2)),
+        by: Some("admin@jump1 (pid 4711)".into()),
+    };
+    Status { ready: (8, 8), operation: Some(open), tree, ..well("sample-vnf") }
+}
+
+#[test]
+fn how_a_vnf_is() {
+    for width in [60, 80, 200] {
+        assert_screen(&format!("s15-status-{width}"), &status::status(&unwell(), &screen(width)));
+    }
+    assert_screen("s15-status-ascii", &status::status(&unwell(), &ascii(80)));
+    assert_coloured("s15-status-coloured", &status::status(&unwell(), &screen(80)));
+    assert_screen("s15-status-well", &status::status(&well("sample-vnf"), &screen(80)));
+    assert_screen("s15-status-stopped", &status::status(&stopped(true), &screen(80)));
+    let other = Status {
+        drift: vec![
+            departure(workload(1), "containers[nginx].env[A].value", "changed", Some(("kubectl-set", 1)), Remedy::Heal),
+            departure(
+                object("Service", "web"),
+                "ports[web].port",
+                "80 -> 8080",
+                Some(("kubectl-edit", 1)),
+                Remedy::Hand,
+            ),
+            departure(workload(2), "spec.replicas", "1 -> 3", Some(("kubectl", 1)), Remedy::Scale),
+        ],
+        ..well("sample-vnf")
+    };
+    assert_screen("s15-status-other", &status::status(&other, &screen(80)));
+}
+
+#[test]
+fn how_all_are() {
+    let absent = Status {
+        instantiation_state: InstantiationState::NotInstantiated,
+        revision: None,
+        ready: (0, 0),
+        tree: Tree::default(),
+        ..well("lab-smf")
+    };
+    let all = [unwell(), Status { name: "upf-east".into(), ..stopped(false) }, stopped(true), absent];
+    assert_screen("s15-all", &status::all(&all, false, true, false));
+    assert_screen("s15-all-wide", &status::all(&all, true, true, true));
+    assert_coloured("s15-all-coloured", &status::all(&all, false, true, false));
 }
 
 #[test]

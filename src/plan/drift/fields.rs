@@ -1,0 +1,322 @@
+//! Every field that a package names for an object, held against the live one.
+//!
+//! What the live object has beyond that is the API server's, its controllers' or somebody's addition, and no
+//! departure. Neither is a field that looks otherwise and that nobody but this program has written: the API server or
+//! its admission made that of what we wrote (`1000m` became `1`, an image became one of a mirror). So who wrote a field
+//! last decides, which `metadata.managedFields` tell field by field.
+
+use super::{Drift, Writer, entry, image_of, image_writer, key_writer};
+use crate::object::apply::APPLIED;
+use crate::object::config::{changed_keys, is_config};
+use crate::object::pod::terminating;
+use crate::object::text;
+use crate::object::workload::{WorkloadKind, images, pod_spec, replicas, set_images};
+use crate::plan::compare::FieldChange;
+use crate::record::ObjectState;
+use crate::record::names::MANAGER;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// One field that is not as recorded, and what puts it back.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Departure {
+    /// What differs, and by whom.
+    #[serde(flatten)]
+    pub drift: Drift,
+    /// What puts it back.
+    pub remedy: Remedy,
+}
+
+/// What puts a field back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Remedy {
+    /// `update` without a package: images, configuration, what is missing.
+    Update,
+    /// `scale`: replicas are its.
+    Scale,
+    /// `heal --all`: the workload is made anew.
+    Heal,
+    /// None of this program's commands.
+    Hand,
+}
+
+/// The manager under which autoscalers set replicas, through their controller.
+const AUTOSCALER: &str = "kube-controller-manager";
+/// Metadata that the API server alone sets, whatever a manifest says.
+const SET_BY_SERVER: [&str; 8] = [
+    "creationTimestamp",
+    "deletionTimestamp",
+    "generation",
+    "managedFields",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+    "ownerReferences",
+];
+/// What tells the items of a list apart, where all have it: as in Kubernetes' own lists of maps.
+const KEYS: [&[&str]; 6] =
+    [&["name"], &["mountPath"], &["devicePath"], &["containerPort", "protocol"], &["port", "protocol"], &["ip"]];
+
+/// How a live object departs from what it was made as. `wanted`: the object as this program makes it, Secrets settled;
+/// `vdu`: it is the workload of a VDU.
+pub fn departures(state: &ObjectState, wanted: &Value, live: Option<&Value>, vdu: bool) -> Vec<Departure> {
+    let object = &state.reference;
+    let whole = |change: &str| {
+        let drift =
+            Drift { object: object.clone(), field: String::new(), change: change.into(), manager: None, time: None };
+        vec![Departure { drift, remedy: Remedy::Update }]
+    };
+    let Some(live) = live else { return whole("deleted") };
+    if terminating(live) {
+        return whole("being deleted");
+    }
+    let mut wanted = wanted.clone();
+    let mut found = Vec::new();
+    let mut add = |drift: Option<Drift>, remedy| found.extend(drift.map(|drift| Departure { drift, remedy }));
+    let kind = WorkloadKind::of(object);
+    if is_config(object) {
+        for key in changed_keys(&wanted, live) {
+            add(entry(object, key.key.clone(), key.summary(), key_writer(live, &key.key)), Remedy::Update);
+        }
+        if let Some(fields) = wanted.as_object_mut() {
+            fields.retain(|key, _| !matches!(key.as_str(), "data" | "binaryData" | "stringData"));
+        }
+    }
+    if let Some(kind) = kind {
+        let running = pod_spec(live).map(images).unwrap_or_default();
+        for (container, image) in pod_spec(&wanted).map(images).unwrap_or_default() {
+            let in_force = state.became.get(&container).unwrap_or(&image);
+            let Some(is) = running.get(&container).filter(|is| *is != in_force && **is != image) else { continue };
+            let change = format!("{in_force} -> {is}");
+            add(entry(object, image_of(&container), change, image_writer(kind, live, &container)), Remedy::Update);
+        }
+        set_images(&mut wanted, &running);
+        if kind.scalable() {
+            let (recorded, now) = (replicas(&wanted), replicas(live));
+            let writer = super::replicas_writer(live);
+            let autoscaled = matches!(&writer, Writer::Foreign(manager, _) if manager == AUTOSCALER);
+            if recorded != now && !autoscaled {
+                add(entry(object, "spec.replicas".into(), format!("{recorded} -> {now}"), writer), Remedy::Scale);
+            }
+            if let Some(spec) = wanted.get_mut("spec").and_then(Value::as_object_mut) {
+                spec.remove("replicas");
+            }
+        }
+    }
+    let remedy = if vdu && kind.is_some() { Remedy::Heal } else { Remedy::Hand };
+    for difference in differences(&wanted, live) {
+        let change = difference.change.summary();
+        let path = difference.change.short_path().to_owned();
+        add(entry(object, path, change, difference.writer), remedy);
+    }
+    found
+}
+
+/// A field that differs.
+struct Difference {
+    change: FieldChange,
+    writer: Writer,
+}
+
+fn differences(wanted: &Value, live: &Value) -> Vec<Difference> {
+    let mut walk = Walk { root: live, trail: Vec::new(), found: Vec::new() };
+    for (key, value) in wanted.as_object().into_iter().flatten() {
+        if matches!(key.as_str(), "apiVersion" | "kind" | "status") {
+            continue;
+        }
+        let fields = value.as_object().filter(|_| key == "metadata");
+        match fields {
+            Some(fields) => {
+                for (field, value) in fields.iter().filter(|(field, _)| !SET_BY_SERVER.contains(&field.as_str())) {
+                    walk.child(
+                        &["metadata", field.as_str()],
+                        value,
+                        live.get("metadata").and_then(|data| data.get(field)),
+                    );
+                }
+            }
+            None => walk.child(&[key.as_str()], value, live.get(key)),
+        }
+    }
+    walk.found
+}
+
+/// One step of the way to a field.
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    /// A field of an object.
+    Field(&'a str),
+    /// An item of a list: how it is called in a path, and the live one.
+    Item(&'a str, Option<&'a Value>),
+    /// An item of a list by its place.
+    Place(usize, Option<&'a Value>),
+}
+
+struct Walk<'a> {
+    root: &'a Value,
+    trail: Vec<Step<'a>>,
+    found: Vec<Difference>,
+}
+
+impl<'a> Walk<'a> {
+    fn child(&mut self, fields: &[&'a str], wanted: &'a Value, live: Option<&'a Value>) {
+        let depth = self.trail.len();
+        self.trail.extend(fields.iter().map(|field| Step::Field(field)));
+        self.value(wanted, live);
+        self.trail.truncate(depth);
+    }
+
+    fn value(&mut self, wanted: &'a Value, live: Option<&'a Value>) {
+        match (wanted, live) {
+            // What is empty is left out when it is stored.
+            _ if is_empty(wanted) && live.is_none_or(is_empty) => {}
+            (Value::Object(fields), Some(Value::Object(now))) => {
+                for (key, value) in fields.iter().filter(|(key, _)| key.as_str() != APPLIED) {
+                    self.child(&[key.as_str()], value, now.get(key));
+                }
+            }
+            (Value::Array(items), Some(Value::Array(now))) => self.list(items, now, wanted, live),
+            (wanted, Some(now)) if same(wanted, now) => {}
+            // A null asks for nothing.
+            (Value::Null, _) => {}
+            _ => self.differs(wanted, live),
+        }
+    }
+
+    fn list(&mut self, items: &'a [Value], now: &'a [Value], wanted: &'a Value, live: Option<&'a Value>) {
+        if let Some(keys) = KEYS.iter().find(|keys| told_apart(items, keys) && told_apart(now, keys)) {
+            for item in items {
+                let found = now.iter().find(|other| id_of(other, keys) == id_of(item, keys));
+                let name = text(item, &format!("/{}", keys[0]));
+                let place = items.iter().position(|other| std::ptr::eq(other, item)).unwrap_or(0);
+                self.trail.push(name.map_or(Step::Place(place, found), |name| Step::Item(name, found)));
+                self.value(item, found);
+                self.trail.pop();
+            }
+            return;
+        }
+        if items.len() == now.len() {
+            for (place, (item, found)) in items.iter().zip(now).enumerate() {
+                self.trail.push(Step::Place(place, Some(found)));
+                self.value(item, Some(found));
+                self.trail.pop();
+            }
+            return;
+        }
+        // Longer than it was made: admission adds tolerations and the like. Each must still be there.
+        let mut left: Vec<&Value> = now.iter().collect();
+        let all = items.iter().all(|item| {
+            let covering = left.iter().position(|found| {
+                let mut walk = Walk { root: self.root, trail: Vec::new(), found: Vec::new() };
+                walk.value(item, Some(found));
+                walk.found.is_empty()
+            });
+            covering.map(|place| left.remove(place)).is_some()
+        });
+        if !all {
+            self.differs(wanted, live);
+        }
+    }
+
+    fn differs(&mut self, wanted: &Value, live: Option<&Value>) {
+        let mut path = String::new();
+        for step in &self.trail {
+            match step {
+                Step::Field(name) if path.is_empty() => path.push_str(name),
+                Step::Field(name) => path.push_str(&format!(".{name}")),
+                Step::Item(name, _) => path.push_str(&format!("[{name}]")),
+                Step::Place(place, _) => path.push_str(&format!("[{place}]")),
+            }
+        }
+        let change = FieldChange { path, before: Some(wanted.clone()), after: live.cloned() };
+        self.found.push(Difference { change, writer: self.writer() });
+    }
+
+    /// Who wrote the field at the end of the trail.
+    fn writer(&self) -> Writer {
+        let entries = self.root.pointer("/metadata/managedFields").and_then(Value::as_array);
+        let mut foreign: Option<(Option<Timestamp>, String)> = None;
+        let mut ours = false;
+        for entry in entries.into_iter().flatten().filter(|entry| owns(&entry["fieldsV1"], &self.trail)) {
+            let manager = text(entry, "/manager").unwrap_or("");
+            if manager == MANAGER {
+                ours = true;
+            } else {
+                let time = text(entry, "/time").and_then(|time| time.parse().ok());
+                foreign = foreign.max(Some((time, manager.to_owned())));
+            }
+        }
+        match foreign {
+            Some((time, manager)) => Writer::Foreign(manager, time),
+            None if ours => Writer::Ours,
+            None => Writer::Unknown,
+        }
+    }
+}
+
+/// Whether a set of managed fields has the field at the end of a trail, or something above it that is owned as one.
+fn owns(fields: &Value, trail: &[Step<'_>]) -> bool {
+    let mut node = fields;
+    for step in trail {
+        let Some(children) = node.as_object() else { return false };
+        if children.is_empty() {
+            return true;
+        }
+        let child = match step {
+            Step::Field(name) => children.get(&format!("f:{name}")),
+            Step::Item(_, live) | Step::Place(_, live) => {
+                let Some(live) = live else { return false };
+                children.iter().find(|(key, _)| is_key_of(key, live)).map(|(_, child)| child)
+            }
+        };
+        let Some(child) = child else { return false };
+        node = child;
+    }
+    true
+}
+
+/// Whether `k:{"name":"nginx"}` or `v:"a"` names this item of a list.
+fn is_key_of(key: &str, item: &Value) -> bool {
+    let parse = |text: &str| serde_json::from_str::<Value>(text).ok();
+    if let Some(fields) = key.strip_prefix("k:").and_then(parse) {
+        return fields.as_object().is_some_and(|fields| fields.iter().all(|(key, value)| item.get(key) == Some(value)));
+    }
+    key.strip_prefix("v:").and_then(parse).is_some_and(|value| value == *item)
+}
+
+fn told_apart(items: &[Value], keys: &[&str]) -> bool {
+    let ids: BTreeSet<String> = items.iter().filter_map(|item| id_of(item, keys)).collect();
+    ids.len() == items.len()
+}
+
+/// What tells an item apart. A protocol that is not said is TCP.
+fn id_of(item: &Value, keys: &[&str]) -> Option<String> {
+    let (first, rest) = keys.split_first()?;
+    let first = item.get(*first)?;
+    let rest: Vec<&str> = rest.iter().map(|key| item.get(*key).and_then(Value::as_str).unwrap_or("TCP")).collect();
+    Some(format!("{first} {}", rest.join(" ")))
+}
+
+/// Whether two leaves say the same: numbers by their value.
+fn same(wanted: &Value, live: &Value) -> bool {
+    wanted == live || wanted.as_f64().is_some_and(|wanted| Some(wanted) == live.as_f64())
+}
+
+/// Whether a value is left out where it is stored: null, false, 0, and what holds nothing else.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.values().all(is_empty),
+        Value::Bool(true) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;
