@@ -10,6 +10,7 @@ use crate::package::PackageError;
 use crate::plan::ContentError;
 use crate::record::{RecordError, names};
 use crate::view::tables::age;
+use crate::view::words::quote;
 use owo_colors::OwoColorize as _;
 use std::fmt::Display;
 
@@ -18,7 +19,7 @@ use std::fmt::Display;
 pub enum Exit {
     /// Done, or nothing to do.
     Done,
-    /// Refused, or failed with nothing left unfinished. `diff`: there are differences.
+    /// Refused, or failed with nothing left unfinished. `diff`: there are differences; `status`: not well.
     Failed,
     /// The command line is wrong.
     Usage,
@@ -154,6 +155,7 @@ impl From<StoreError> for CliError {
                 let hints = elsewhere
                     .iter()
                     .map(|namespace| {
+                        let name = quote(name);
                         format!("There is one in namespace {namespace:?}:  kubectl vnf show {name} -n {namespace}")
                     })
                     .collect();
@@ -172,7 +174,7 @@ impl From<StoreError> for CliError {
                 Self::new(error).hint("It goes with the last instance that uses it, or can be deleted then")
             }
             StoreError::NameTaken { ref name, .. } => {
-                let hint = format!("Look at it: kubectl vnf show {name}");
+                let hint = format!("Look at it: kubectl vnf show {}", quote(name));
                 Self::new(&error).hint(hint)
             }
             other => Self::new(other),

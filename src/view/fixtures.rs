@@ -220,6 +220,28 @@ pub fn update_sheet() -> Sheet {
     }
 }
 
+/// Back to the revision before the update.
+pub fn undo_sheet() -> Sheet {
+    let back = update_items().into_iter().map(|mut item| {
+        for reason in &mut item.reasons {
+            if let Reason::Image { before, after, .. } = reason {
+                std::mem::swap(before, after);
+            }
+        }
+        item
+    });
+    Sheet {
+        name: "modify_vnf_after".into(),
+        package_before: Some(after()),
+        package_after: Some(before()),
+        digests_checked: None,
+        revisions: Some((2, 1)),
+        untouched: untouched(),
+        down: ["VDU2", "VDU3", "VDU4", "VDU5"].map(Into::into).to_vec(),
+        ..sheet(Verb::Undo, back.collect())
+    }
+}
+
 /// A new password alone: bare Pods are made anew.
 pub fn password_sheet() -> Sheet {
     let keys = vec![changed("password", 15, 16)];

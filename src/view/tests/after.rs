@@ -1,6 +1,6 @@
 //! Screens of what happened: results, failures, progress.
 
-use super::assert_screen;
+use super::{assert_coloured, assert_screen, assert_widths};
 use crate::object::ObjectRef;
 use crate::plan::ItemState;
 use crate::record::{OperationState, Verb};
@@ -99,6 +99,8 @@ fn scaled() {
 fn done() {
     assert_screen("s05-updated", &result::done(&updated(), &screen(90)));
     assert_screen("s05-updated-60", &result::done(&updated(), &screen(60)));
+    assert_widths("s05", |screen| result::done(&updated(), screen));
+    assert_coloured("s05-coloured", &result::done(&updated(), &ascii(80)));
     assert_eq!(
         anstream::adapter::strip_str(&result::unchanged("sample-vnf", &screen(90))).to_string(),
         "vnfinstance/sample-vnf unchanged: runs this package, nothing drifted\n"
@@ -210,6 +212,8 @@ fn failures() {
     assert_screen("s08-failed", &result::failed(&failed(), &screen(90)));
     assert_screen("s08-failed-60", &result::failed(&failed(), &screen(60)));
     assert_screen("s08-failed-ascii", &result::failed(&failed(), &ascii(80)));
+    assert_widths("s08", |screen| result::failed(&failed(), screen));
+    assert_coloured("s08-coloured", &result::failed(&failed(), &screen(80)));
     let crash = Evidence {
         summary: "the container ends again and again".into(),
         reason: "CrashLoopBackOff".into(),
@@ -244,6 +248,7 @@ fn interrupted() {
         ..failed()
     };
     assert_screen("s10-interrupted", &result::failed(&interrupted, &screen(90)));
+    assert_widths("s10-stopped", |screen| result::failed(&interrupted, screen));
     let states = [Done, Waiting, ToDo, ToDo].into_iter().cycle();
     let standing = |(((object, vdu), state), _): (((ObjectRef, Option<String>), ItemState), usize)| Standing {
         object,

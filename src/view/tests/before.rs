@@ -1,6 +1,6 @@
 //! Screens before the first write: plans, questions, refusals, differences.
 
-use super::assert_screen;
+use super::{assert_coloured, assert_screen, assert_widths};
 use crate::object::ObjectRef;
 use crate::plan::derive::update::RefusedChange;
 use crate::plan::drift::Drift;
@@ -9,7 +9,7 @@ use crate::report::checked::Checked;
 use crate::view::diff::{self, KeyDiff, ObjectDiff, Shown};
 use crate::view::fixtures::{
     ahead_sheet, ascii, drift, heal_all_sheet, heal_sheet, instantiate_sheet, many_sheet, object, password_sheet,
-    retry_sheet, scale_sheet, screen, terminate_sheet, update_sheet, vdu, workload,
+    retry_sheet, scale_sheet, screen, terminate_sheet, undo_sheet, update_sheet, vdu, workload,
 };
 use crate::view::plan::{self, MissingKeyLine, PermissionLine};
 
@@ -19,6 +19,7 @@ fn update() {
     assert_screen("s03-update", &plan::sheet(&sheet, &screen(90)));
     assert_screen("s03-update-60", &plan::sheet(&sheet, &screen(60)));
     assert_screen("s03-update-ascii", &plan::sheet(&sheet, &ascii(80)));
+    assert_widths("s03", |screen| plan::sheet(&sheet, screen));
 }
 
 #[test]
@@ -44,6 +45,7 @@ fn somebody_was_faster() {
     for width in [60, 90] {
         assert_screen(&format!("s11-changed-{width}"), &plan::changed(&changes, &screen(width)));
     }
+    assert_widths("s11", |screen| plan::changed(&changes, screen));
 }
 
 #[test]
@@ -56,6 +58,7 @@ fn scale() {
 #[test]
 fn update_of_many_workloads() {
     assert_screen("s03-update-many", &plan::sheet(&many_sheet(), &screen(90)));
+    assert_widths("s03-many", |screen| plan::sheet(&many_sheet(), screen));
 }
 
 #[test]
@@ -78,12 +81,17 @@ fn other_plans() {
     assert_screen("s17-heal-all-60", &plan::sheet(&heal_all_sheet(), &screen(60)));
     assert_screen("s17-heal-chosen", &plan::sheet(&heal_sheet(), &screen(90)));
     assert_screen("s19-terminate", &plan::sheet(&terminate_sheet(), &screen(90)));
+    assert_widths("s02", |screen| plan::head(&instantiate_sheet(), screen));
+    assert_widths("s17", |screen| plan::sheet(&heal_all_sheet(), screen));
+    assert_widths("s18", |screen| plan::sheet(&undo_sheet(), screen));
+    assert_widths("s19", |screen| plan::sheet(&terminate_sheet(), screen));
 }
 
 #[test]
 fn retry() {
     assert_screen("s10-retry", &plan::retry(&retry_sheet(), &screen(90)));
     assert_screen("s10-retry-ascii", &plan::retry(&retry_sheet(), &ascii(60)));
+    assert_widths("s10", |screen| plan::retry(&retry_sheet(), screen));
 }
 
 #[test]
@@ -154,6 +162,9 @@ fn missing_keys_and_permissions() {
         let text = text + &plan::missing_permissions(&rules, &screen) + &plan::drift_refused(&drift(), &screen);
         assert_screen(name, &text);
     }
+    let both = |screen: &_| plan::missing_keys(&lines, screen).0 + &plan::missing_permissions(&rules, screen);
+    assert_widths("s09", both);
+    assert_coloured("s09-coloured", &both(&ascii(80)));
     assert_eq!(plan::missing_keys(&[], &screen(90)), (String::new(), 0));
     assert_eq!(plan::missing_permissions(&[], &screen(90)), "");
 }
@@ -167,6 +178,7 @@ fn refused() {
         change(object("ConfigMap", "cm-data3"), "renamed?", "cm-data4 is new and has the same keys"),
     ];
     assert_screen("s12-refused", &plan::refused(&changes, "after-with-service", "sample-vnf", &screen(90)));
+    assert_widths("s12", |screen| plan::refused(&changes, "after-with-service", "sample-vnf", screen));
     let mut elsewhere = screen(60);
     elsewhere.namespace_flag = " -n core".into();
     assert_screen("s12-refused-60", &plan::refused(&changes, "after with service", "sample-vnf", &elsewhere));
@@ -214,6 +226,8 @@ fn diffs() -> Vec<ObjectDiff> {
 #[test]
 fn differences() {
     assert_screen("s14-diff", &diff::sheet(&update_sheet(), &diffs(), &screen(90)));
+    assert_widths("s14", |screen| diff::sheet(&update_sheet(), &diffs(), screen));
+    assert_coloured("s14-coloured", &diff::sheet(&update_sheet(), &diffs()[..2], &screen(80)));
     assert_screen("s14-diff-60", &diff::sheet(&password_sheet(), &diffs()[1..2], &screen(60)));
     let nothing = Sheet { items: Vec::new(), deferred: Vec::new(), ..update_sheet() };
     assert_screen("s14-diff-nothing", &diff::sheet(&nothing, &[], &screen(90)));

@@ -1,6 +1,6 @@
 //! Screens to look things up: packages, lists, records, operations; and what holds for all screens.
 
-use super::assert_screen;
+use super::{assert_coloured, assert_screen, assert_widths};
 use crate::object::Source;
 use crate::plan::ItemState;
 use crate::plan::sheet::Sheet;
@@ -77,6 +77,7 @@ fn package_sheet() -> PackageSheet {
 fn inspected() {
     assert_screen("s01-inspect", &inspect::package(&package_sheet(), &screen(90)));
     assert_screen("s01-inspect-60", &inspect::package(&package_sheet(), &screen(60)));
+    assert_widths("s01", |screen| inspect::package(&package_sheet(), screen));
     let mut odd = package_sheet();
     odd.digests = DigestCount { matching: 0, listed: 0 };
     odd.signature = SignatureLine { text: "signed by CN=Company".into(), verified: true };
@@ -262,6 +263,8 @@ fn shown() {
     assert_screen("s07-show", &show::instance(&sheet, &screen(90)));
     assert_screen("s07-show-120", &show::instance(&sheet, &screen(120)));
     assert_screen("s07-show-60", &show::instance(&sheet, &screen(60)));
+    assert_widths("s07", |screen| show::instance(&sheet, screen));
+    assert_coloured("s07-coloured", &show::instance(&sheet, &ascii(80)));
     let mut new = Instance::create(INSTANCE_ID.into(), "lab-smf".into(), before());
     new.vnf_instance_description = Some("The SMF of the lab".into());
     new.kubectl_vnf.operation = Some(LastOperation {

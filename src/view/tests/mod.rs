@@ -3,9 +3,12 @@
 mod after;
 mod before;
 mod looks;
+mod property;
 mod tree;
 mod validate;
 
+use super::Screen;
+use super::fixtures::screen;
 use insta::Settings;
 
 /// Compares a screen with its snapshot; no line may end in a space.
@@ -14,6 +17,18 @@ fn assert_screen(name: &str, text: &str) {
     let shown = anstream::adapter::strip_str(text).to_string();
     assert!(shown.lines().all(|line| !line.ends_with(' ')), "a line of {name} ends in a space:\n{shown}");
     snapshot(name, &shown);
+}
+
+/// Compares a screen at 80 and at 200 columns with one snapshot of both.
+#[track_caller]
+fn assert_widths(name: &str, render: impl Fn(&Screen) -> String) {
+    let shown = [80, 200].map(|width| {
+        let text = render(&screen(width));
+        let shown = anstream::adapter::strip_str(&text).to_string();
+        assert!(shown.lines().all(|line| !line.ends_with(' ')), "a line of {name} ends in a space:\n{shown}");
+        format!("--- {width} columns\n{shown}")
+    });
+    snapshot(name, &shown.concat());
 }
 
 /// Compares a screen with its snapshot, colours and all; `␛` stands for the escape character.
