@@ -5,18 +5,19 @@
 # before: nobody else is to feel the restart.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=cluster/borrow.sh
+. tests/cluster/borrow.sh
 
 S=samples/container-update
-RUN=${XDG_CACHE_HOME:-$HOME/.cache}/kubectl-vnf/cluster/run/kwok
+RUN=$CLUSTER_CACHE/run/kwok
 NAMESPACE=vnf-restart-$(od -An -N3 -tx1 /dev/urandom | tr -d ' \n')
-OURS=no
 OUT=
 UPDATE=
 
 finish() {
   local code=$?
   if [ -n "$UPDATE" ]; then kill "$UPDATE" 2> /dev/null || true; fi
-  if [ "$OURS" = yes ]; then tests/cluster/down --nodes kwok; fi
+  return_cluster
   rm -f "$OUT"
   exit "$code"
 }
@@ -48,7 +49,7 @@ restart_apiserver() {
   kill -KILL "$pid"
   while kill -0 "$pid" 2> /dev/null; do sleep 0.05; done
   if kubectl get --raw /readyz > /dev/null 2>&1; then fail "the API server still answers"; fi
-  env -i "${environment[@]}" setsid "${command[@]}" >> "$RUN/log/apiserver.log" 2>&1 < /dev/null &
+  env -i "${environment[@]}" setsid "${command[@]}" >> "$RUN/log/apiserver.log" 2>&1 < /dev/null 7>&- &
   echo $! > "$RUN/pid/apiserver"
   disown
   eventually "the API server is back" kubectl get --raw /readyz
@@ -71,10 +72,9 @@ main() {
   OUT=$(mktemp)
   trap finish EXIT
   trap 'exit 130' INT TERM HUP
-  if [ ! -f "$RUN/ready" ]; then OURS=yes; fi
-  KUBECONFIG=$(tests/cluster/up --nodes kwok)
-  PATH=$(tests/cluster/build --print-bin):$PATH
-  export KUBECONFIG PATH
+  borrow_cluster kwok
+  PATH=$(kubectl_bin):$PATH
+  export KUBECONFIG=$CLUSTER PATH
   cargo build --quiet
   local vnf=("${CARGO_TARGET_DIR:-target}/debug/kubectl-vnf" -n "$NAMESPACE")
   kubectl create namespace "$NAMESPACE" > /dev/null

@@ -92,8 +92,11 @@ cluster_suites() {
   if [ $# = 0 ]; then
     suite rbac tests/rbac.sh
     suite krew krew/test.sh
-    # At the very end: it is the only one that does harm to a cluster, though to one of its own.
-    if [ -n "$CLUSTER" ]; then suite restart tests/apiserver-restart.sh; fi
+    if [ -n "$CLUSTER" ]; then
+      suite large tests/large.sh
+      # At the very end: it is the only one that does harm to a cluster, though to one of its own.
+      suite restart tests/apiserver-restart.sh
+    fi
   fi
 }
 
@@ -111,8 +114,8 @@ prepare_cluster() {
     # The built one suits the tests best, but takes minutes: the user's will do.
     if ! command -v kubectl >/dev/null; then tests/cluster/build kubernetes; fi
   else
-    say "== building what is missing (the first time: about 9 minutes on 2 cores, most of it Kubernetes)"
-    tests/cluster/build kubernetes etcd registry debian &
+    say "== building what is missing (the first time: about 10 minutes on 2 cores, most of it Kubernetes)"
+    tests/cluster/build kubernetes etcd kwok registry debian &
     build_all
     borrow_cluster
     export VNF_TEST_KUBECONFIG=$CLUSTER

@@ -23,6 +23,7 @@ mod interrupted;
 mod json;
 mod kinds;
 mod kubectl_habits;
+mod large;
 mod live;
 mod onboard;
 mod package;

@@ -11,6 +11,9 @@ use std::time::Duration;
 /// period, which is 30 s.
 const REST: Duration = Duration::from_secs(60);
 
+/// A failing test shows so many objects of a kind.
+const SHOWN: usize = 20;
+
 /// A namespace of a test's own. Dropped, it is removed; by a failing test, after its Pods were shown.
 pub struct Namespace {
     cluster: &'static Cluster,
@@ -155,10 +158,10 @@ impl Namespace {
         let show = |title: &str, args: &[&str]| eprintln!("--- {title}\n{}", self.kubectl(args).said());
         eprintln!("--- the test failed in namespace {}", self.name);
         show("Pods", &["get", "pods", "-o", "wide"]);
-        for pod in self.objects().of_kind("Pod").filter(|pod| !pod.is_ready()) {
+        for pod in self.objects().of_kind("Pod").filter(|pod| !pod.is_ready()).take(SHOWN) {
             show(pod.name(), &["describe", "pod", pod.name()]);
         }
-        for record in self.objects().of_kind("ConfigMap").filter(|map| map.name().starts_with("vnf-")) {
+        for record in self.objects().of_kind("ConfigMap").filter(|map| map.name().starts_with("vnf-")).take(SHOWN) {
             eprintln!("--- {}\n{:#}\n{}", record.name(), record.0["metadata"]["annotations"], record.record());
         }
     }

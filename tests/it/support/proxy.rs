@@ -13,7 +13,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use kube::client::Body;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -125,6 +125,11 @@ impl Proxy {
         Self { shared, address, kubeconfig, runtime: Some(runtime) }
     }
 
+    /// The kubeconfig that leads through it.
+    pub fn kubeconfig(&self) -> &std::path::Path {
+        self.kubeconfig.path()
+    }
+
     /// The same command, on the way through the proxy.
     pub fn through(&self, mut command: Command) -> Command {
         command.env("KUBECONFIG", self.kubeconfig.path()).env("NO_PROXY", "127.0.0.1");
@@ -155,6 +160,17 @@ impl Proxy {
             sent: self.shared.sent.load(Ordering::Relaxed),
             received: self.shared.received.load(Ordering::Relaxed),
         }
+    }
+
+    /// Creates objects behind the plugin's back, many at a time. They do not count.
+    pub fn create_all(&self, path: &str, objects: impl Iterator<Item = Value>) {
+        let runtime = self.runtime.as_ref().expect("it lives until it is dropped");
+        let create = |object: Value| {
+            let request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
+            let request = request.body(object.to_string().into_bytes()).expect("a request");
+            async { self.shared.client.request::<Value>(request).await.expect("it can be created") }
+        };
+        runtime.block_on(stream::iter(objects).map(create).buffer_unordered(16).for_each(|_| std::future::ready(())));
     }
 
     /// The network goes: all connections break, new ones are refused, until [`Self::plug_in`].

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{Read, Seek, Write};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A program that has ended.
@@ -36,7 +36,29 @@ impl Run {
     }
 
     /// Runs `command` until it ends, or until `enough` says to kill it with SIGKILL.
-    pub fn until(mut command: Command, mut enough: impl FnMut() -> bool) -> Self {
+    pub fn until(command: Command, mut enough: impl FnMut() -> bool) -> Self {
+        Self::followed(command, |child| {
+            if enough() {
+                child.kill().expect("a child of ours");
+            }
+        })
+    }
+
+    /// Runs `command` to its end; also the most memory that it held at any time, in kB, its own code (which is large
+    /// with what a debugger needs) aside.
+    pub fn measured(command: Command) -> (Self, u64) {
+        let mut most = 0;
+        let run = Self::followed(command, |child| {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+            let held = status.lines().find_map(|line| line.strip_prefix("RssAnon:")?.split_whitespace().next());
+            // A process that has just ended has no memory left to be told of.
+            most = most.max(held.and_then(|held| held.parse().ok()).unwrap_or(0));
+        });
+        (run, most)
+    }
+
+    /// Runs `command` to its end, and does this every few milliseconds meanwhile.
+    fn followed(mut command: Command, mut each: impl FnMut(&mut Child)) -> Self {
         let line = line(&command);
         let begin = Instant::now();
         let file = || tempfile::tempfile().expect("a temporary file");
@@ -48,9 +70,7 @@ impl Run {
             if let Some(status) = child.try_wait().expect("a child of ours") {
                 break status;
             }
-            if enough() {
-                child.kill().expect("a child of ours");
-            }
+            each(&mut child);
             std::thread::sleep(Duration::from_millis(5));
         };
         let read = |file: &mut File| {
