@@ -40,7 +40,13 @@ impl Ui {
     /// Prints what was asked for.
     pub fn out(&self, text: &str) {
         // Whoever closed the pipe has seen enough.
-        let _ = AutoStream::auto(io::stdout().lock()).write_all(text.as_bytes());
+        let _ = self.heard(text);
+    }
+
+    /// As [`Ui::out`]; `false`: nobody reads it any more.
+    pub fn heard(&self, text: &str) -> bool {
+        let mut stdout = AutoStream::auto(io::stdout().lock());
+        stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_ok()
     }
 
     /// Prints everything else: progress, plans before consent, warnings, hints.

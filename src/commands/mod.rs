@@ -11,6 +11,7 @@ pub mod create;
 pub mod delete;
 pub mod diff;
 pub mod env;
+mod follow;
 pub mod heal;
 pub mod instantiate;
 pub mod list;

@@ -1,10 +1,12 @@
 //! `status`: how a VNF is, or how all are: health, drift, what is deferred, what is under way.
 
 use super::env::Env;
+use super::follow::{Told, follow};
 use super::operate::{instance_of, print, print_all};
 use crate::cli::args::{Global, Table};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::output::Output;
+use crate::cli::terminal::Size;
 use crate::engine::status::{Overview, Subject};
 use crate::object::mask::printable_line;
 use crate::report::status::Status;
@@ -14,11 +16,15 @@ use serde_json::{Value, json};
 /// Show how VNF instances are: health, drift, what is deferred, what is under way
 ///
 /// Exit code 0: ready and as recorded, 1: not ready, drifted, or an operation is open, 2 or more: trouble. What is
-/// deferred does not count.
+/// deferred does not count. With --watch it ends by Ctrl-C alone, or with the record, and tells of what others do
+/// meanwhile: on a terminal repainted in place, elsewhere anew whenever something has changed, with -o json a line each.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   # One instance
   kubectl vnf status sample-vnf
+
+  # The same, for as long as something goes on
+  kubectl vnf status sample-vnf -w
 
   # All instances of this namespace
   kubectl vnf status
@@ -31,6 +37,9 @@ pub struct StatusArgs {
     /// All instances of all namespaces
     #[arg(short = 'A', long, conflicts_with = "name")]
     pub all_namespaces: bool,
+    /// Go on to show it until Ctrl-C
+    #[arg(short, long, requires = "name")]
+    pub watch: bool,
     /// Flags of every table.
     #[command(flatten)]
     pub table: Table,
@@ -39,6 +48,7 @@ pub struct StatusArgs {
 pub(crate) async fn run(global: &Global, args: StatusArgs) -> Result<Exit, CliError> {
     let env = Env::connect(global).await?;
     match &args.name {
+        Some(name) if args.watch => watch(&env, name, args.table.machine()).await,
         Some(name) => one(&env, name, args.table.machine()).await,
         None => all(&env, &args).await,
     }
@@ -51,13 +61,33 @@ async fn one(env: &Env, name: &str, output: Option<&Output>) -> Result<Exit, Cli
     if output.is_some() {
         print(env, output, &machine(&status), &instance_of(&status.name), |_| String::new())?;
     } else {
-        env.ui.out(&status_view::status(&status, &env.screen()));
+        env.ui.out(&status_view::status(&status, &env.screen(), None));
     }
     if status.unknown.is_empty() {
         return Ok(exit(&status));
     }
     let why = status.unknown.join("\n");
     Err(CliError::new(format!("whether it is as recorded could not be told: {why}")))
+}
+
+async fn watch(env: &Env, name: &str, output: Option<&Output>) -> Result<Exit, CliError> {
+    let subject = Subject::open(&env.cluster, &env.store, name).await?;
+    let line = |output: &Output, status: &Status| match output {
+        Output::Json => Ok(format!("{}\n", machine(status))),
+        Output::Yaml => Ok(format!("---\n{}", output.text(&machine(status), "")?)),
+        other => {
+            let text = other.text(&machine(status), &instance_of(&status.name))?;
+            Ok(if text.ends_with('\n') { text } else { text + "\n" })
+        }
+    };
+    let screen = |status: &Status, size: Option<Size>| match size {
+        Some(size) => status_view::status(status, &env.ui.frame(env.cluster.now(), size), Some(size.rows - 1)),
+        None => status_view::status(status, &env.screen(), None),
+    };
+    match output {
+        Some(output) => follow(env, subject, &Told::Line(&|status| line(output, status))).await,
+        None => follow(env, subject, &Told::Screen(&screen)).await,
+    }
 }
 
 async fn all(env: &Env, args: &StatusArgs) -> Result<Exit, CliError> {

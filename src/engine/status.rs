@@ -4,11 +4,10 @@
 use super::lock;
 use super::observe::Observer;
 use super::session::{EngineError, Session, Standing};
-use crate::cluster::store::{Store, StoreError};
+use crate::cluster::store::{Store, StoreError, Stored};
 use crate::cluster::{Cluster, ClusterError};
-use crate::object::pod::{active, is_ready};
 use crate::object::workload::WorkloadKind;
-use crate::object::{ObjectRef, text, uid};
+use crate::object::{ObjectRef, text};
 use crate::plan::status::{Seen, status};
 use crate::plan::tree::PodEvents;
 use crate::plan::{Contents, Live};
@@ -18,9 +17,6 @@ use crate::report::status::{OpenOperation, Status};
 use futures::future::join_all;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Pods whose events are asked for: with more that are not ready, the others have the same to say.
-const ASKED: usize = 16;
 
 /// One VNF, observed.
 #[derive(Debug)]
@@ -73,6 +69,22 @@ impl Subject {
         status
     }
 
+    /// Id of the instance.
+    pub fn id(&self) -> &str {
+        &self.session.instance().id
+    }
+
+    /// Whether the record is another one by now, or what is under way, or who is at work on it.
+    ///
+    /// # Errors
+    /// The record is gone, or damaged; or the API server's.
+    pub async fn is_behind(&self) -> Result<bool, EngineError> {
+        let Session { cluster, store, stored, .. } = &self.session;
+        let session = Session::of(cluster, store, store.reread(stored).await?).await?;
+        let version = |stored: &Stored| stored.object["metadata"]["resourceVersion"].clone();
+        Ok(version(&session.stored) != version(stored) || open_operation(&session).await? != self.open)
+    }
+
     /// The observed objects; `None`: there are none.
     pub fn observer(&self) -> Option<&Observer> {
         self.observer.as_ref()
@@ -80,19 +92,10 @@ impl Subject {
 
     /// What events say of the Pods that are not ready.
     pub async fn pod_events(&self) -> PodEvents {
-        let Some(observer) = &self.observer else { return PodEvents::new() };
-        let behind: Vec<(ObjectRef, String)> = {
-            let live = observer.live();
-            let pods =
-                live.objects().filter(|(reference, pod)| reference.kind == "Pod" && active(pod) && !is_ready(pod));
-            pods.take(ASKED).map(|(reference, pod)| (reference.clone(), uid(pod).to_owned())).collect()
-        };
-        let asked = behind.into_iter().map(|(reference, uid)| async move {
-            // Who may not read events loses no more than what they would tell.
-            let events = self.session.cluster.events(&reference, &uid).await.unwrap_or_default();
-            (uid, events)
-        });
-        join_all(asked).await.into_iter().collect()
+        match &self.observer {
+            Some(observer) => observer.events_of_unready(&self.session.cluster).await,
+            None => PodEvents::new(),
+        }
     }
 }
 

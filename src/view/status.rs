@@ -11,24 +11,23 @@ use crate::plan::drift::fields::Remedy;
 use crate::record::instance::InstantiationState;
 use crate::report::status::{OpenOperation, Status};
 
-/// How one VNF is.
-pub fn status(status: &Status, screen: &Screen) -> String {
+/// How one VNF is; with a height, the tree is folded for the rest to have room.
+pub fn status(status: &Status, screen: &Screen, height: Option<usize>) -> String {
     let mut page = Page::new(screen);
     head(&mut page, status);
     if let Some(operation) = &status.operation {
         open(&mut page, status, operation);
     }
-    let tree = tree::render(&status.tree, screen, None);
-    if !tree.is_empty() {
-        page.blank();
-        page.raw(&tree);
-    }
-    if !status.drift.is_empty() || !status.deferred.is_empty() {
-        page.blank();
-    }
-    drift(&mut page, status);
-    deferred(&mut page, status);
-    page.finish()
+    let mut below = Page::new(screen);
+    drift(&mut below, status);
+    deferred(&mut below, status);
+    let (above, below) = (page.finish(), below.finish());
+    let around = above.lines().count() + below.lines().count() + 2;
+    // Whatever else there is: how the VNF is comes first.
+    let height = height.map(|height| height.saturating_sub(around).max(height / 2));
+    let tree = tree::render(&status.tree, screen, height);
+    let parts = [above, tree, below].into_iter().filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join("\n")
 }
 
 /// `modify_vnf_after   INSTANTIATED   revision 2   7 of 9 VNFCs ready, 3 drifted, 1 deferred`.

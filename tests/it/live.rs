@@ -2,7 +2,7 @@
 
 use crate::support::gated::{self, NAME};
 use crate::support::sample::{AFTER, BEFORE, after_with, instantiated, shipped, update_request};
-use crate::support::{Terminal, cluster};
+use crate::support::{Running, Terminal, cluster};
 
 /// Where an update of the painted area begins and ends.
 const BEGIN: &str = "\u{1b}[?2026h";
@@ -141,4 +141,46 @@ fn ctrl_c_once_and_twice_leave_the_terminal_neat() {
     let (code, said) = terminal.ends_after_all();
     assert_eq!(code, Some(130), "{said}");
     assert_left_neat(&said, &Shown::of(&said, 80, 24));
+}
+
+#[test]
+fn status_follows_what_somebody_else_does() {
+    let Some(cluster) = cluster() else { return };
+    let ns = gated::instantiated(cluster, "live-status");
+    let mut terminal = Terminal::sized(&ns, &["status", NAME, "-w"], 80, 24);
+    let mut lines = Running::vnf(&ns, &["status", NAME, "-w", "-o", "json"]);
+    let mut blocks = Running::vnf(&ns, &["status", NAME, "-w"]);
+    let mut shows = |words: [&str; 2]| {
+        terminal.shows(&words.join(", "), |said| {
+            let shown = Shown::of(said, 80, 24);
+            words.iter().all(|words| shown.has(words)).then_some(())
+        });
+    };
+    shows(["revision 1", "2 of 2 VNFCs ready"]);
+    lines.says("\"revision\":1");
+    blocks.says("revision 1");
+    let update = gated::standing(&ns, &gated::draft("new value").write());
+    shows(["PROCESSING", "ReplicaSet gate"]);
+    lines.says("PROCESSING");
+    blocks.says("PROCESSING");
+    gated::open(&ns);
+    update.exits(0);
+    shows(["revision 2", "2 of 2 VNFCs ready"]);
+    lines.says("\"revision\":2");
+    blocks.says("revision 2");
+    for watch in [lines, blocks] {
+        watch.signal("INT");
+        let said = watch.exits(130);
+        let mut seen = std::collections::BTreeSet::new();
+        for line in said.lines().filter(|line| line.starts_with('{')) {
+            serde_json::from_str::<serde_json::Value>(line).expect("a line of JSON");
+            assert!(seen.insert(line), "it says the same twice:\n{said}");
+        }
+    }
+    terminal.presses("\u{3}");
+    let (code, said) = terminal.ends_after_all();
+    assert_eq!(code, Some(130), "{said}");
+    let shown = Shown::of(&said, 80, 24);
+    assert_left_neat(&said, &shown);
+    shown.line("gated   INSTANTIATED   revision 2");
 }

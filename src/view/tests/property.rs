@@ -196,7 +196,7 @@ fn all_screens(texts: &[String], screen: &Screen) -> Vec<String> {
         result::done(&Outcome { state: OperationState::Completed, ..outcome.clone() }, screen),
         result::failed(&outcome, screen),
         result::evidence(&outcome, screen),
-        status::status(&status_of(texts), screen),
+        status::status(&status_of(texts), screen, None),
         status::all(&[status_of(texts)], true, true, true),
         tree::head(&head, &tree_of(texts), screen) + &tree::hint(&at(0), screen),
         tables::list(

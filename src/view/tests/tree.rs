@@ -254,12 +254,12 @@ fn stopped(interrupted: bool) -> Status {
 #[test]
 fn how_a_vnf_is() {
     for width in [60, 80, 200] {
-        assert_screen(&format!("s15-status-{width}"), &status::status(&unwell(), &screen(width)));
+        assert_screen(&format!("s15-status-{width}"), &status::status(&unwell(), &screen(width), None));
     }
-    assert_screen("s15-status-ascii", &status::status(&unwell(), &ascii(80)));
-    assert_coloured("s15-status-coloured", &status::status(&unwell(), &screen(80)));
-    assert_screen("s15-status-well", &status::status(&well("sample-vnf"), &screen(80)));
-    assert_screen("s15-status-stopped", &status::status(&stopped(true), &screen(80)));
+    assert_screen("s15-status-ascii", &status::status(&unwell(), &ascii(80), None));
+    assert_coloured("s15-status-coloured", &status::status(&unwell(), &screen(80), None));
+    assert_screen("s15-status-well", &status::status(&well("sample-vnf"), &screen(80), None));
+    assert_screen("s15-status-stopped", &status::status(&stopped(true), &screen(80), None));
     let other = Status {
         drift: vec![
             departure(workload(1), "containers[nginx].env[A].value", "changed", Some(("kubectl-set", 1)), Remedy::Heal),
@@ -274,7 +274,7 @@ fn how_a_vnf_is() {
         ],
         ..well("sample-vnf")
     };
-    assert_screen("s15-status-other", &status::status(&other, &screen(80)));
+    assert_screen("s15-status-other", &status::status(&other, &screen(80), None));
 }
 
 #[test]
