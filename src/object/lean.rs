@@ -33,8 +33,8 @@ const CONTAINER: [&str; 9] = [
 const STATUS: [&str; 6] = ["hostIP", "hostIPs", "podIP", "podIPs", "qosClass", "resourceClaimStatuses"];
 const CONTAINER_STATUS: [&str; 6] = ["allocatedResources", "image", "imageID", "resources", "user", "volumeMounts"];
 const CONDITION: [&str; 2] = ["lastProbeTime", "lastTransitionTime"];
-/// Conditions that tell something also while they hold.
-const CONDITIONS: [&str; 3] = ["Ready", "ContainersReady", "PodScheduled"];
+/// Conditions of every Pod that tell something only while they do not hold.
+const ROUTINE: [&str; 2] = ["Initialized", "PodReadyToStartContainers"];
 const VOLUME_SOURCE: [&str; 2] = ["serviceAccountToken", "downwardAPI"];
 /// The beginning of the name of the volume that gives every Pod its token.
 const TOKEN_VOLUME: &str = "kube-api-access-";
@@ -78,7 +78,7 @@ fn pod(pod: &mut Value) {
     drop_from(status, &STATUS);
     retain(status, "conditions", |condition| {
         let kind = condition["type"].as_str().unwrap_or_default();
-        condition["status"] != "True" || CONDITIONS.contains(&kind)
+        condition["status"] != "True" || !ROUTINE.contains(&kind)
     });
     each(status, "conditions", |condition| drop_from(condition, &CONDITION));
     for list in ["initContainerStatuses", "containerStatuses"] {
@@ -157,6 +157,7 @@ mod tests {
                 "conditions": [
                     {"type": "Initialized", "status": "True"},
                     {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"},
+                    {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"},
                 ],
                 "containerStatuses": [{
                     "name": "main", "ready": true, "started": true, "restartCount": 2, "containerID": "c://1",
@@ -180,7 +181,8 @@ mod tests {
         assert_eq!(reference::uses(&slim_one["spec"]), uses);
         assert_eq!(quota::usage(&slim_one), quota::usage(&whole));
         assert_eq!(trouble::troubles(&slim_one, None), trouble::troubles(&whole, None));
-        assert_eq!(slim_one["status"]["conditions"], json!([{"type": "Ready", "status": "True"}]));
+        let kept = slim_one["status"]["conditions"].as_array().into_iter().flatten().map(|kept| &kept["type"]);
+        assert_eq!(kept.collect::<Vec<_>>(), ["Ready", "DisruptionTarget"]);
         assert_eq!(slim_one["spec"]["volumes"].as_array().map(Vec::len), Some(1));
     }
 
