@@ -79,10 +79,7 @@ fn judge(status: &mut Status, revision: &Revision, seen: Seen<'_>) {
     states.sort_by_key(|state| (WorkloadKind::of(&state.reference).is_some(), vdus.position(&state.reference)));
     for state in states {
         match contents.desired(state, &instance.id) {
-            Ok(wanted) => {
-                let of_vdu = vdus.id(&state.reference).is_some();
-                status.drift.extend(departures(state, &wanted, live.get(&state.reference), of_vdu));
-            }
+            Ok(wanted) => status.drift.extend(departures(state, &wanted, live.get(&state.reference))),
             Err(error) => {
                 status.unknown.push(error.to_string());
                 // Of a package that is not at hand every object would say the same.

@@ -6,6 +6,7 @@
 
 use super::content::{ContentError, Contents};
 use super::live::Live;
+use super::order::runs_once;
 use super::{Inputs, Item, ItemState, Step, Vdus, items, ready};
 use crate::object::config::is_config;
 use crate::object::health::{Readiness, object_ready, wanted_pods};
@@ -247,6 +248,8 @@ impl Look<'_> {
 
     fn other_standing(&self, object: &ObjectRef) -> Option<Row> {
         let (state, words) = match self.live.get(object) {
+            // It has run, and somebody has tidied up.
+            None if runs_once(object) => return None,
             None => (State::Failed, "gone".to_owned()),
             Some(found) => match object_ready(found) {
                 Readiness::Ready => return None,

@@ -90,7 +90,11 @@ fn drift(page: &mut Page<'_>, status: &Status) {
         page.paragraph(2, Text::empty(), "Replicas belong to scale: neither update nor heal changes them");
     }
     if has(Remedy::Hand) {
-        page.paragraph(2, Text::empty(), "Fields of other objects are put back by none of these, but with kubectl");
+        page.paragraph(
+            2,
+            Text::empty(),
+            "Volumes, claims and Jobs are left alone by all of these: put them back with kubectl",
+        );
     }
 }
 

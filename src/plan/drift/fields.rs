@@ -12,6 +12,7 @@ use crate::object::pod::terminating;
 use crate::object::text;
 use crate::object::workload::{WorkloadKind, images, pod_spec, replicas, set_images};
 use crate::plan::compare::FieldChange;
+use crate::plan::order::{holds_data, runs_once};
 use crate::record::ObjectState;
 use crate::record::names::MANAGER;
 use jiff::Timestamp;
@@ -38,9 +39,9 @@ pub enum Remedy {
     Update,
     /// `scale`: replicas are its.
     Scale,
-    /// `heal --all`: the workload is made anew.
+    /// `heal --all`: workloads of VDUs are made anew, everything else is put right in place.
     Heal,
-    /// None of this program's commands.
+    /// None of this program's commands: what holds data, and what has run.
     Hand,
 }
 
@@ -61,16 +62,18 @@ const SET_BY_SERVER: [&str; 8] = [
 const KEYS: [&[&str]; 6] =
     [&["name"], &["mountPath"], &["devicePath"], &["containerPort", "protocol"], &["port", "protocol"], &["ip"]];
 
-/// How a live object departs from what it was made as. `wanted`: the object as this program makes it, Secrets settled;
-/// `vdu`: it is the workload of a VDU.
-pub fn departures(state: &ObjectState, wanted: &Value, live: Option<&Value>, vdu: bool) -> Vec<Departure> {
+/// How a live object departs from what it was made as. `wanted`: the object as this program makes it, Secrets settled.
+pub fn departures(state: &ObjectState, wanted: &Value, live: Option<&Value>) -> Vec<Departure> {
     let object = &state.reference;
     let whole = |change: &str| {
         let drift =
             Drift { object: object.clone(), field: String::new(), change: change.into(), manager: None, time: None };
         vec![Departure { drift, remedy: Remedy::Update }]
     };
-    let Some(live) = live else { return whole("deleted") };
+    let Some(live) = live else {
+        // What runs once and is gone has run.
+        return if runs_once(object) { Vec::new() } else { whole("deleted") };
+    };
     if terminating(live) {
         return whole("being deleted");
     }
@@ -107,7 +110,7 @@ pub fn departures(state: &ObjectState, wanted: &Value, live: Option<&Value>, vdu
             }
         }
     }
-    let remedy = if vdu && kind.is_some() { Remedy::Heal } else { Remedy::Hand };
+    let remedy = if holds_data(object) || runs_once(object) { Remedy::Hand } else { Remedy::Heal };
     for difference in differences(&wanted, live) {
         let change = difference.change.summary();
         let path = difference.change.short_path().to_owned();

@@ -264,9 +264,9 @@ fn how_a_vnf_is() {
         drift: vec![
             departure(workload(1), "containers[nginx].env[A].value", "changed", Some(("kubectl-set", 1)), Remedy::Heal),
             departure(
-                object("Service", "web"),
-                "ports[web].port",
-                "80 -> 8080",
+                object("PersistentVolumeClaim", "data"),
+                "metadata.labels.app",
+                "db -> web",
                 Some(("kubectl-edit", 1)),
                 Remedy::Hand,
             ),

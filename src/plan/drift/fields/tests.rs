@@ -20,7 +20,7 @@ fn state(object: &Value) -> ObjectState {
 }
 
 fn said(wanted: &Value, live: &Value) -> Vec<String> {
-    let found = departures(&state(wanted), wanted, Some(live), true);
+    let found = departures(&state(wanted), wanted, Some(live));
     let line = |one: &Departure| {
         let by = one.drift.manager.as_ref().map(|manager| format!(" ({manager})")).unwrap_or_default();
         format!("{} {}{by}", one.drift.field, one.drift.change)
@@ -102,7 +102,7 @@ fn a_field_of_the_package_that_is_otherwise_is_one() {
             "spec.replicas 1 -> 3 (kubectl-edit)",
         ]
     );
-    let remedies: BTreeSet<String> = departures(&state(&deployment()), &deployment(), Some(&live), true)
+    let remedies: BTreeSet<String> = departures(&state(&deployment()), &deployment(), Some(&live))
         .iter()
         .map(|one| format!("{:?}", one.remedy))
         .collect();
@@ -132,7 +132,7 @@ fn images_and_what_admission_made_of_them() {
     let live = managed(live, &[(MANAGER, cpu), ("kubectl-set", image)]);
     assert_eq!(said(&wanted, &live), ["image of nginx nginx -> mirror/nginx (kubectl-set)"]);
     let became = ObjectState { became: BTreeMap::from([("nginx".into(), "mirror/nginx".into())]), ..state(&wanted) };
-    assert_eq!(departures(&became, &wanted, Some(&live), true), Vec::new());
+    assert_eq!(departures(&became, &wanted, Some(&live)), Vec::new());
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn configuration_by_key_and_size_and_never_by_value() {
 #[test]
 fn what_is_gone_is_told_as_a_whole() {
     let wanted = deployment();
-    let found = departures(&state(&wanted), &wanted, None, true);
+    let found = departures(&state(&wanted), &wanted, None);
     assert_eq!((found.len(), found[0].drift.change.as_str(), found[0].remedy), (1, "deleted", Remedy::Update));
     let mut live = stored();
     live["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
