@@ -105,7 +105,8 @@ impl Operating<'_> {
             let refuses_drift = !only_checks && !sheet.drift.is_empty() && !interactive && !terms.overwrite_drift;
             // Who agrees to the plan agrees to what it says of drift.
             let overwrite = terms.overwrite_drift || interactive && !sheet.drift.is_empty();
-            let Some(checked) = self.check(&proposal, &around, overwrite, refuses_drift).await? else {
+            let manner = Manner { overwrite, ..terms.manner.clone() };
+            let Some(checked) = self.check(&proposal, &around, &manner, refuses_drift).await? else {
                 let now = propose(self.session)?;
                 if !only_checks {
                     self.tell_changed(sheet, &now.sheet, interactive)?;
@@ -131,7 +132,7 @@ impl Operating<'_> {
             if !self.session.stored.exists() {
                 self.session.stored = env.store.create(self.session.stored.instance.clone()).await?;
             }
-            let options = options(self.change, stop, Manner { overwrite, ..terms.manner.clone() });
+            let options = options(self.change, stop, manner);
             let stream = Events::channel();
             let plan_again = async |session: &Session| propose(session);
             let shown = proposal.sheet.clone();
@@ -208,7 +209,7 @@ impl Operating<'_> {
         &self,
         proposal: &Proposal,
         around: &Surroundings,
-        overwrite: bool,
+        manner: &Manner,
         refuses_drift: bool,
     ) -> Result<Option<Checked>, CliError> {
         let env = self.env;
@@ -223,7 +224,8 @@ impl Operating<'_> {
             observer: self.observer,
             around,
             // Drift that the plan shows is agreed to, or refused as such: the server need not say so again.
-            overwrite: overwrite || !proposal.sheet.drift.is_empty(),
+            overwrite: manner.overwrite || !proposal.sheet.drift.is_empty(),
+            holds_makers: manner.grace_seconds.is_some(),
         };
         let (checked, problems) = precheck::check(&question).await?;
         if problems.is_empty() {

@@ -122,6 +122,8 @@ pub struct Question<'a> {
     pub around: &'a Surroundings,
     /// Fields that others have written may be taken over.
     pub overwrite: bool,
+    /// What makes Pods is held while it is deleted, until they have had the time to end that was asked for.
+    pub holds_makers: bool,
 }
 
 /// Checks all writes of an operation.

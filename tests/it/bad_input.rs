@@ -408,6 +408,9 @@ fn a_missing_right_is_named_before_the_first_write() {
     let core = ["pods", "configmaps", "secrets", "services", "events", "pods/log"];
     role(&ns, "no-eviction", &[rule("", &core), rule("apps", &WORKLOADS), rule("coordination.k8s.io", &["leases"])]);
     role(&ns, "no-workloads", &[rule("", &core), rule("coordination.k8s.io", &["leases"])]);
+    let delete_only =
+        json!({"apiGroups": ["apps"], "resources": WORKLOADS, "verbs": ["get", "list", "watch", "delete"]});
+    role(&ns, "no-patch", &[rule("", &core), delete_only, rule("coordination.k8s.io", &["leases"])]);
     let package = small().write();
     let of = |user: &str, args: &[&str]| ns.vnf(&[args, &["--as", user]].concat());
     ns.unwritten(|| {
@@ -429,7 +432,13 @@ fn a_missing_right_is_named_before_the_first_write() {
         of("no-workloads", &["instantiate", "second", "--package", &package.path()])
             .exits(1)
             .says(["deployments", &*ns.name]);
+        // What makes Pods is held for as long as they take to end.
+        of("no-patch", &["terminate", NAME, "--force", "--yes"]).exits(1).says([
+            &*format!("patch deployments in {}", ns.name),
+            "to hold, until its Pods have ended, VDU1 Deployment",
+        ]);
     });
+    of("no-patch", &["terminate", NAME, "--dry-run=server"]).succeeds();
 }
 
 #[test]

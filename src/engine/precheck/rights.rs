@@ -60,11 +60,13 @@ pub(super) async fn check(question: &Question<'_>) -> Result<Vec<Problem>, Clust
         let group = item.object.group();
         let plural = plural.as_str();
         let is_workload = WorkloadKind::of(&item.object).is_some();
+        let is_pod = WorkloadKind::of(&item.object) == Some(WorkloadKind::Pod);
+        let makes_pods = is_workload && !is_pod || !made_metadata(&item.object).is_empty();
         for verb in ["list", "watch"] {
             if is_workload {
                 need(verb, group, plural, None, "to follow");
             }
-            if is_workload || !made_metadata(&item.object).is_empty() {
+            if is_workload || makes_pods {
                 need(verb, "", "pods", None, "to follow the Pods of");
             }
             if item.object.kind == "CronJob" {
@@ -95,7 +97,16 @@ pub(super) async fn check(question: &Question<'_>) -> Result<Vec<Problem>, Clust
                 need("delete", group, plural, None, "to make anew");
                 need("create", group, plural, None, "to make anew");
             }
-            Step::Delete => need("delete", group, plural, None, "to delete"),
+            Step::Delete => {
+                need("delete", group, plural, None, "to delete");
+                if question.holds_makers && makes_pods {
+                    need("patch", group, plural, None, "to hold, until its Pods have ended,");
+                    if item.object.kind == "Deployment" {
+                        need("patch", "apps", "replicasets", None, "to hold, until the Pods have ended,");
+                    }
+                    need("delete", "", "pods", None, "to end the Pods of");
+                }
+            }
         }
     }
     let rules: Vec<Access> = needed.keys().cloned().collect();
