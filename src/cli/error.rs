@@ -191,14 +191,17 @@ impl From<EngineError> for CliError {
             EngineError::Busy { ref name, ref holder } => {
                 let since = holder.since.map(|since| format!(", for {}", age(since, holder.seen)));
                 let busy = Self::new(format!("{error}{}", since.unwrap_or_default()));
-                busy.hint(format!("Look at it: kubectl vnf op show {name}"))
+                busy.hint(format!("Watch it: kubectl vnf status {} -w", quote(name)))
             }
-            EngineError::Unfinished { ref name, ref operation_id, .. } => {
-                let id = names::short(operation_id);
-                Self::new(&error)
-                    .hint(format!("{name} takes one of these, and nothing else:"))
-                    .hint(format!("  kubectl vnf op retry {name}   finishes operation {id}"))
-                    .hint(format!("  kubectl vnf op fail {name}    keeps everything as it is now"))
+            EngineError::Unfinished { ref name, verb, ref operation_id, rolling_back, .. } => {
+                let (name, id) = (quote(name), names::short(operation_id));
+                let back = if rolling_back { "finishes the rollback of" } else { "takes back" };
+                let back = format!("  kubectl vnf op rollback {name}   {back} operation {id}");
+                let retry = format!("  kubectl vnf op retry {name}      finishes operation {id}");
+                let fail = format!("  kubectl vnf op fail {name}       keeps everything as it is now");
+                let ways = [verb.can_be_taken_back().then_some(back), (!rolling_back).then_some(retry), Some(fail)];
+                let error = Self::new(&error).hint(format!("{name} takes one of these, and nothing else:"));
+                ways.into_iter().flatten().fold(error, Self::hint)
             }
             EngineError::Lock(error) => Self { exit: Exit::Unfinished, ..Self::new(error) },
         }
@@ -208,6 +211,46 @@ impl From<EngineError> for CliError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Verb;
+
+    fn said(error: impl Into<CliError>) -> String {
+        anstream::adapter::strip_str(&error.into().render("")).to_string()
+    }
+
+    #[test]
+    fn a_wrong_place_to_look_says_where_it_is() {
+        let missed = |elsewhere: &[&str], similar: Option<&str>| StoreError::NotFound {
+            name: "my vnf".into(),
+            namespace: "core".into(),
+            elsewhere: elsewhere.iter().map(|namespace| (*namespace).to_owned()).collect(),
+            similar: similar.map(ToOwned::to_owned),
+            renamed: None,
+        };
+        assert_eq!(
+            said(missed(&["default"], Some("my-vnf"))),
+            "error: no VNF instance \"my vnf\" in namespace core\n  \
+             There is one in namespace \"default\":  kubectl vnf show 'my vnf' -n default\n"
+        );
+        assert!(said(missed(&[], Some("my-vnf"))).ends_with("did you mean \"my-vnf\"?\n"));
+    }
+
+    #[test]
+    fn what_stopped_half_way_takes_what_its_verb_and_state_allow() {
+        let ways = |verb, rolling_back| {
+            let error = EngineError::Unfinished {
+                name: "web".into(),
+                verb,
+                operation_id: "7c1e03b9-2d6c".into(),
+                interrupted: false,
+                rolling_back,
+            };
+            let text = said(error);
+            ["rollback", "retry", "fail"].map(|way| text.contains(&format!("kubectl vnf op {way} web ")))
+        };
+        assert_eq!(ways(Verb::Update, false), [true, true, true]);
+        assert_eq!(ways(Verb::Update, true), [true, false, true]);
+        assert_eq!(ways(Verb::Heal, false), [false, true, true]);
+    }
 
     #[test]
     fn commands_in_hints_carry_the_namespace() {

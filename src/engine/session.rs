@@ -40,6 +40,8 @@ pub enum EngineError {
         operation_id: String,
         /// Its process is gone.
         interrupted: bool,
+        /// Its rollback has begun.
+        rolling_back: bool,
     },
     /// The lock was lost.
     #[error(transparent)]
@@ -120,6 +122,7 @@ impl Session {
                 verb: operation.operation.kubectl_vnf.verb,
                 operation_id: operation.operation.id.clone(),
                 interrupted: *interrupted,
+                rolling_back: operation.operation.kubectl_vnf.rolling_back,
             }),
         }
     }

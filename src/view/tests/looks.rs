@@ -122,6 +122,8 @@ fn listed() {
     let screen = screen(90);
     assert_screen("s06-list", &tables::list(&list_rows(), false, false, true, &screen));
     assert_screen("s06-list-wide", &tables::list(&list_rows(), true, true, true, &screen));
+    assert_widths("s06", |screen| tables::list(&list_rows(), true, true, true, screen));
+    assert_coloured("s06-coloured", &tables::list(&list_rows(), false, false, true, &screen));
     assert_screen("s06-list-no-headers", &tables::list(&list_rows(), false, true, false, &screen));
     let row = |id: &str, verb: &str, state: &str, source, target, started, took| OperationRow {
         id: id.into(),
@@ -323,6 +325,9 @@ fn operation_report() {
     };
     assert_screen("s13-operation", &show::operation(&sheet, &screen(90)));
     assert_screen("s13-operation-60", &show::operation(&sheet, &screen(60)));
+    assert_widths("s13", |screen| show::operation(&sheet, screen));
+    assert_coloured("s13-coloured", &show::operation(&sheet, &screen(80)));
+    assert_screen("s13-ascii", &show::operation(&sheet, &ascii(80)));
     let failures = [FailureLine {
         object: workload(1),
         vdu: vdu(1),

@@ -1,6 +1,6 @@
 //! The report of `package validate`.
 
-use super::assert_screen;
+use super::{assert_coloured, assert_screen, assert_widths};
 use crate::package::{OpenOptions, Problem, examine};
 use crate::view::fixtures::{ascii, screen};
 use crate::view::validate::{ValidationSheet, report};
@@ -44,8 +44,10 @@ fn vendor() -> ValidationSheet {
 #[test]
 fn a_package_with_many_faults() {
     let sheet = vendor();
-    assert_screen("s16-validate-80", &report(&sheet, &screen(80)));
+    assert_widths("s16", |screen| report(&sheet, screen));
     assert_screen("s16-validate-60", &report(&sheet, &screen(60)));
+    assert_coloured("s16-coloured", &report(&sheet, &screen(80)));
+    assert_screen("s16-ascii", &report(&sheet, &ascii(80)));
 }
 
 #[test]
