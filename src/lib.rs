@@ -7,14 +7,14 @@
 //! - [`view`]: everything a user reads, as pure functions of values.
 //! - [`engine`]: the only code that moves anything: pre-checks, lock, execution, waiting, verification.
 //! - [`plan`]: what is to be done and why, decided without I/O; one derivation per operation.
-//! - [`report`]: what an operation tells of itself, as values: events, outcome, evidence.
+//! - [`report`]: what an operation, and a VNF, tell of themselves, as values: events, outcome, evidence; how it is.
 //! - [`record`]: what is kept about an instance, its revisions and its operations; versioned, pure.
 //! - [`package`]: CSAR archives and the VNFD in them.
 //! - [`object`]: Kubernetes objects as data.
 //! - [`cluster`]: the API server: connection, verbs, watches, and the store made of them.
 //! - [`yaml`]: the only place that reads or prints YAML.
 //!
-//! Arrows: commands -> engine, view; engine -> plan, cluster; plan -> package, object, record;
+//! Arrows: commands -> engine, view; engine -> report, cluster; report -> plan; plan -> package, object, record;
 //! view -> values only.
 
 pub mod cli;

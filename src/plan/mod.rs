@@ -16,11 +16,9 @@ pub mod patch;
 pub mod restart;
 pub mod sheet;
 pub mod since;
-pub mod status;
 pub mod strayed;
 #[cfg(test)]
 mod tests;
-pub mod tree;
 
 pub use content::{ContentError, Contents};
 pub use live::Live;

@@ -1,6 +1,7 @@
-//! What an operation tells of itself, as values: events while it runs, its outcome, the evidence of a failure.
+//! What an operation, and a VNF, tell of themselves, as values: events while it runs, its outcome, the evidence of a
+//! failure; how a VNF is, and the tree of it.
 //!
-//! Made by `engine`, shown by `view`, stored and printed as JSON; nothing here does anything.
+//! Made of plans and live objects, without I/O, or by `engine`; shown by `view`, stored and printed as JSON.
 
 pub mod checked;
 pub mod event;

@@ -1,4 +1,6 @@
-//! How a VNF is at one moment: what `status` says and its exit code comes from.
+//! How a VNF is at one moment: what `status` says and its exit code comes from. [`make`] makes it.
+
+pub mod make;
 
 use super::tree::Tree;
 use crate::plan::derive::update::Deferred;

@@ -1,6 +1,8 @@
 //! A VNF as a tree of VDUs, ReplicaSets and Pods, at one moment: what the live view repaints and `status` shows.
 //!
-//! Only values; `plan::tree` makes them of live objects, `view::tree` makes lines of them.
+//! Values, which [`make`] makes of live objects and `view::tree` makes lines of.
+
+pub mod make;
 
 use super::event::{Event, EventKind};
 use crate::object::ObjectRef;

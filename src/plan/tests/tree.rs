@@ -1,19 +1,19 @@
 //! The tree that an operation, and a VNF at rest, is shown as.
 
 use super::*;
-use crate::plan::tree::{self, PodEvents};
 use crate::report::event::{Event, EventKind};
+use crate::report::tree::make::{self, PodEvents};
 use crate::report::tree::{Role, Row, State, Told, Tree};
 use std::time::Duration;
 
 impl World {
     fn tree(&self, journal: &Journal, told: &Told) -> Tree {
         let inputs = Inputs { journal, contents: &self.contents, live: &self.live, instance_id: INSTANCE };
-        tree::of_operation(&inputs, told, &PodEvents::new()).expect("a tree")
+        make::of_operation(&inputs, told, &PodEvents::new()).expect("a tree")
     }
 
     fn standing(&self) -> Tree {
-        tree::of_revision(&self.current, &self.contents, &self.live, &PodEvents::new())
+        make::of_revision(&self.current, &self.contents, &self.live, &PodEvents::new())
     }
 
     /// A ReplicaSet of a Deployment with one Pod.

@@ -4,16 +4,14 @@
 //! Made anew after every change of a live object, and never remembered: two terminals that look at one VNF see the
 //! same.
 
-use super::content::{ContentError, Contents};
-use super::live::Live;
-use super::order::runs_once;
-use super::{Inputs, Item, ItemState, Step, Vdus, items, ready};
 use crate::object::config::is_config;
 use crate::object::health::{Readiness, object_ready, wanted_pods};
 use crate::object::pod::{self, PodFacts, Snapshot, active, container_states, is_ready, terminating};
 use crate::object::trouble::{controller_trouble, troubles};
 use crate::object::workload::{WorkloadKind, marker, marker_of_pod, replicas};
 use crate::object::{ObjectRef, text, uid};
+use crate::plan::order::runs_once;
+use crate::plan::{ContentError, Contents, Inputs, Item, ItemState, Live, Step, Vdus, items, ready};
 use crate::record::{Journal, Revision};
 use crate::report::tree::{ConfigRow, PodLine, Role, Row, Set, State, Told, Tree, Untouched};
 use jiff::Timestamp;

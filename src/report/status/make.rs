@@ -1,14 +1,14 @@
 //! How a VNF is, made of its record, its packages and its live objects: again after every change of them.
 
-use super::derive::update::deferred;
-use super::drift::fields::departures;
-use super::tree::{PodEvents, of_operation, of_revision};
-use super::{ContentError, Contents, Inputs, Live, Vdus, ready};
 use crate::object::health::wanted_pods;
 use crate::object::pod::{active, is_ready};
 use crate::object::workload::WorkloadKind;
+use crate::plan::derive::update::deferred;
+use crate::plan::drift::fields::departures;
+use crate::plan::{ContentError, Contents, Inputs, Live, Vdus, ready};
 use crate::record::{Instance, Journal, Revision};
 use crate::report::status::{OpenOperation, Status};
+use crate::report::tree::make::{PodEvents, of_operation, of_revision};
 use crate::report::tree::{Told, Tree};
 
 /// What a status is made of.
