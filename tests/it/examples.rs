@@ -66,6 +66,13 @@ impl Stage {
         self.shell(line).exits(code)
     }
 
+    /// An example that ends with Ctrl-C.
+    #[track_caller]
+    fn watch(&mut self, line: &str) {
+        self.seen.insert(line.to_owned());
+        self.shell(&format!("timeout --preserve-status --signal INT 5 {line}")).exits(130);
+    }
+
     /// `signed.csar`, a package in an envelope with its signature, and the CA that vouches for it.
     fn sign(&mut self) {
         self.ready("kubectl vnf package init signed && kubectl vnf package build signed -o inner.csar");
@@ -156,6 +163,10 @@ fn examples_work_as_typed() {
     stage.example("kubectl vnf show sample-vnf -o yaml", 0);
     let ids = "kubectl vnf show sample-vnf -o jsonpath='{.instantiatedVnfInfo.vnfcInfo[*].id}'";
     stage.example(ids, 0).says(["VDU3-env-test"]);
+    stage.example("kubectl vnf status sample-vnf", 0).says(["8 of 8 VNFCs ready"]);
+    stage.watch("kubectl vnf status sample-vnf -w");
+    stage.example("kubectl vnf status", 0).says(["sample-vnf", "8/8"]);
+    stage.example("kubectl vnf status sample-vnf -o json", 0).says(["\"well\": true"]);
     stage.example("kubectl vnf op list", 0);
     stage.example("kubectl vnf op list sample-vnf", 0);
     stage.example("kubectl vnf op show sample-vnf", 0);
