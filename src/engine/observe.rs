@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 use tokio::sync::{Notify, oneshot};
 
 /// Of so many Pods events are read at a time.
-const EVENTS_OF: usize = 8;
+const EVENTS_OF: usize = 16;
 
 /// Watches the VNF until dropped.
 #[derive(Debug)]
