@@ -195,11 +195,14 @@ impl Calls {
         Self(counts)
     }
 
-    /// One watch of each kind of workload, and one of the Pods.
+    /// Each kind is watched as a whole, and not workload by workload. A watch that the server ends, for its reader was
+    /// too slow for it, is begun again: on a busy machine that of the Pods may be.
     fn assert_watches(&self) {
-        let watches: BTreeMap<&str, usize> =
+        let mut watches: BTreeMap<&str, usize> =
             self.0.iter().filter_map(|(call, count)| Some((call.strip_prefix("watch ")?, *count))).collect();
-        let kinds = ["daemonsets", "deployments", "pods", "replicasets", "statefulsets"];
+        let pods = watches.remove("pods").unwrap_or(0);
+        assert!((1..WORKLOADS / 10).contains(&pods), "{pods} watches of Pods");
+        let kinds = ["daemonsets", "deployments", "replicasets", "statefulsets"];
         assert_eq!(watches, kinds.into_iter().map(|kind| (kind, 1)).collect(), "one watch of each kind");
     }
 }
