@@ -149,7 +149,7 @@ fn a_vnf_of_a_thousand_pods_lives_its_life() {
 
     let run = vnf(&["update", NAME, "--package", &after.path(), "--yes"]);
     let new = ns.objects();
-    run.says([&*format!("{} untouched", (WORKLOADS - UPDATED) * PODS)]);
+    run.says([&*format!("Untouched: {} Pods", (WORKLOADS - UPDATED) * PODS)]);
     let (updated, others): (Vec<_>, Vec<_>) = workloads().into_iter().enumerate().partition(|(n, _)| *n < UPDATED);
     for (_, (kind, name)) in &updated {
         let workload = format!("{kind}/{name}");
@@ -167,7 +167,7 @@ fn a_vnf_of_a_thousand_pods_lives_its_life() {
         assert_eq!(new.get(&workload).as_written(), old.get(&workload).as_written(), "nobody wrote {workload}");
     }
 
-    vnf(&["scale", NAME, "--aspect", ASPECT, "--out"]).says([&*format!("{} untouched", WORKLOADS * PODS)]);
+    vnf(&["scale", NAME, "--aspect", ASPECT, "--out"]).says([&*format!("Untouched: {} Pods", WORKLOADS * PODS)]);
     let scaled = ns.objects();
     assert_eq!(scaled.of_kind("Pod").count(), WORKLOADS * PODS + 2 * 5);
 

@@ -98,13 +98,16 @@ impl Store {
     /// # Errors
     /// The API server's.
     pub async fn prune(&self, instance: &Instance) -> Result<(), StoreError> {
+        match self.prune_once(instance).await {
+            // Nobody else would do it before the next operation.
+            Err(StoreError::Cluster(error)) if error.is_outage() => self.prune_once(instance).await,
+            other => other,
+        }
+    }
+
+    async fn prune_once(&self, instance: &Instance) -> Result<(), StoreError> {
         let selector = format!("{RECORD} in (operation, name),{}", names::instance_selector(&instance.id));
-        let list = || self.cluster.list_metadata("v1", "ConfigMap", Some(&self.namespace), &selector);
-        let listing = match list().await {
-            // Nobody would do it before the next operation.
-            Err(error) if error.is_outage() => list().await?,
-            other => other?,
-        };
+        let listing = self.cluster.list_metadata("v1", "ConfigMap", Some(&self.namespace), &selector).await?;
         let (mut operations, claims): (Vec<Value>, Vec<Value>) =
             listing.items.into_iter().partition(|object| object["metadata"]["labels"][RECORD] == "operation");
         operations.sort_by_key(|object| text(object, "/metadata/creationTimestamp").unwrap_or("").to_owned());
