@@ -407,7 +407,7 @@ pub fn print<T: Serialize>(
 /// Prints several values to stdout for a machine, as one list; `name` is what `-o name` says of each.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn print_all<T: Serialize>(
     env: &Env,
     output: &Output,
