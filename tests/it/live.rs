@@ -53,7 +53,7 @@ fn assert_left_neat(said: &str, shown: &Shown) {
     assert!(shown.cursor, "the cursor is hidden:\n{said}");
     // The terminal echoes ^C, and what is painted may end where that begins.
     let text = anstream::adapter::strip_str(said).to_string();
-    let lines = text.lines().map(|line| line.trim().trim_start_matches("^C"));
+    let lines = text.lines().map(|line| line.trim().trim_start_matches("^C").trim());
     let modes: Vec<&str> = lines.filter(|line| line.matches(':').count() > 30).collect();
     assert!(matches!(modes.as_slice(), [before, after] if before == after), "{modes:?}");
     assert!(!said.contains("\u{1b}[?1049") && !said.contains("\u{1b}[2J"), "another screen, or a cleared one");
