@@ -200,16 +200,19 @@ pub enum Writer {
 
 /// Who wrote any of the fields last.
 pub fn writer(live: &Value, fields: &[&[&str]]) -> Writer {
-    let entries = live.pointer("/metadata/managedFields").and_then(Value::as_array);
+    let entries = live.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
+    last_of(entries.filter(|entry| {
+        fields
+            .iter()
+            .any(|path| path.iter().try_fold(&entry["fieldsV1"], |fields, segment| fields.get(*segment)).is_some())
+    }))
+}
+
+/// Who wrote last what all of these entries of managedFields own: others before ourselves.
+pub(super) fn last_of<'e>(entries: impl IntoIterator<Item = &'e Value>) -> Writer {
     let mut foreign: Option<(Option<Timestamp>, String)> = None;
     let mut ours = false;
-    for entry in entries.into_iter().flatten() {
-        let owns = fields
-            .iter()
-            .any(|path| path.iter().try_fold(&entry["fieldsV1"], |fields, segment| fields.get(*segment)).is_some());
-        if !owns {
-            continue;
-        }
+    for entry in entries {
         let manager = text(entry, "/manager").unwrap_or("");
         if manager == MANAGER {
             ours = true;

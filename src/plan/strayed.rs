@@ -5,13 +5,12 @@
 //! it looks, for whoever writes another value takes the field over. What others have added beside it is theirs.
 
 use super::compare::FieldChange;
-use super::drift::Writer;
+use super::drift::{Writer, last_of};
 use crate::object::apply::is_item;
 use crate::object::config::is_config;
 use crate::object::workload::WorkloadKind;
 use crate::object::{ObjectRef, text};
 use crate::record::names::MANAGER;
-use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 /// One field that is not as the manifest has it.
@@ -97,7 +96,7 @@ impl Walk<'_> {
             (Some(Value::Array(live)), Value::Array(wanted)) => self.list(&path, live, wanted, &owners),
             _ => self.found.push(Strayed {
                 field: FieldChange { path, before: live.cloned(), after: Some(wanted.clone()) },
-                by: last(&owners),
+                by: last_of(owners.iter().map(|owner| owner.entry)),
             }),
         }
     }
@@ -131,21 +130,8 @@ impl Walk<'_> {
     }
 }
 
-/// Who wrote a place last, others before ourselves.
-fn last(owners: &[Owner<'_>]) -> Writer {
-    let others = owners.iter().filter(|owner| !owner.is_us()).map(|owner| {
-        let time: Option<Timestamp> = text(owner.entry, "/time").and_then(|time| time.parse().ok());
-        (time, text(owner.entry, "/manager").unwrap_or(""))
-    });
-    match others.max() {
-        Some((time, manager)) => Writer::Foreign(manager.to_owned(), time),
-        None if owners.is_empty() => Writer::Unknown,
-        None => Writer::Ours,
-    }
-}
-
 /// What the API server leaves out of an object, because it is the same as saying nothing.
-fn says_nothing(value: &Value) -> bool {
+pub(super) fn says_nothing(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
         Value::Bool(true) => false,

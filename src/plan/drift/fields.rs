@@ -5,7 +5,7 @@
 //! its admission made that of what we wrote (`1000m` became `1`, an image became one of a mirror). So who wrote a field
 //! last decides, which `metadata.managedFields` tell field by field.
 
-use super::{Drift, Writer, entry, image_of, image_writer, key_writer};
+use super::{Drift, Writer, entry, image_of, image_writer, key_writer, last_of};
 use crate::object::apply::APPLIED;
 use crate::object::config::{changed_keys, is_config};
 use crate::object::pod::terminating;
@@ -13,9 +13,8 @@ use crate::object::text;
 use crate::object::workload::{WorkloadKind, images, pod_spec, replicas, set_images};
 use crate::plan::compare::FieldChange;
 use crate::plan::order::{holds_data, runs_once};
+use crate::plan::strayed::says_nothing;
 use crate::record::ObjectState;
-use crate::record::names::MANAGER;
-use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -176,7 +175,7 @@ impl<'a> Walk<'a> {
     fn value(&mut self, wanted: &'a Value, live: Option<&'a Value>) {
         match (wanted, live) {
             // What is empty is left out when it is stored.
-            _ if is_empty(wanted) && live.is_none_or(is_empty) => {}
+            _ if says_nothing(wanted) && live.is_none_or(says_nothing) => {}
             (Value::Object(fields), Some(Value::Object(now))) => {
                 for (key, value) in fields.iter().filter(|(key, _)| key.as_str() != APPLIED) {
                     self.child(&[key.as_str()], value, now.get(key));
@@ -241,23 +240,8 @@ impl<'a> Walk<'a> {
 
     /// Who wrote the field at the end of the trail.
     fn writer(&self) -> Writer {
-        let entries = self.root.pointer("/metadata/managedFields").and_then(Value::as_array);
-        let mut foreign: Option<(Option<Timestamp>, String)> = None;
-        let mut ours = false;
-        for entry in entries.into_iter().flatten().filter(|entry| owns(&entry["fieldsV1"], &self.trail)) {
-            let manager = text(entry, "/manager").unwrap_or("");
-            if manager == MANAGER {
-                ours = true;
-            } else {
-                let time = text(entry, "/time").and_then(|time| time.parse().ok());
-                foreign = foreign.max(Some((time, manager.to_owned())));
-            }
-        }
-        match foreign {
-            Some((time, manager)) => Writer::Foreign(manager, time),
-            None if ours => Writer::Ours,
-            None => Writer::Unknown,
-        }
+        let entries = self.root.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
+        last_of(entries.filter(|entry| owns(&entry["fieldsV1"], &self.trail)))
     }
 }
 
@@ -307,18 +291,6 @@ fn id_of(item: &Value, keys: &[&str]) -> Option<String> {
 /// Whether two leaves say the same: numbers by their value.
 fn same(wanted: &Value, live: &Value) -> bool {
     wanted == live || wanted.as_f64().is_some_and(|wanted| Some(wanted) == live.as_f64())
-}
-
-/// Whether a value is left out where it is stored: null, false, 0, and what holds nothing else.
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(false) => true,
-        Value::Number(number) => number.as_f64() == Some(0.0),
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(fields) => fields.values().all(is_empty),
-        Value::Bool(true) => false,
-    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::object::{ObjectRef, Source};
+use crate::record::names::MANAGER;
 use serde_json::json;
 use std::collections::BTreeMap;
 
