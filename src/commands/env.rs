@@ -32,6 +32,14 @@ impl Env {
         Ok(Self { cluster, store, ui: Ui::new(&flag) })
     }
 
+    /// Says, as kubectl does, that a table would be empty; `None`: that of all namespaces.
+    pub fn none_found(&self, namespace: Option<&str>) {
+        self.ui.err(&match namespace {
+            Some(namespace) => format!("No VNF instances found in {namespace} namespace.\n"),
+            None => "No VNF instances found\n".to_owned(),
+        });
+    }
+
     /// How to render for a person, now.
     pub fn screen(&self) -> Screen {
         self.ui.screen(self.cluster.now())

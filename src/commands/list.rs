@@ -57,10 +57,7 @@ pub(crate) async fn run(global: &Global, args: ListArgs) -> Result<Exit, CliErro
         return Ok(Exit::Done);
     }
     if records.is_empty() {
-        env.ui.err(&match namespace {
-            Some(namespace) => format!("No VNF instances found in {namespace} namespace.\n"),
-            None => "No VNF instances found\n".to_owned(),
-        });
+        env.none_found(namespace);
         return Ok(Exit::Done);
     }
     let column = |record: &Value, key: &str| {

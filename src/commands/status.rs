@@ -100,10 +100,7 @@ async fn all(env: &Env, args: &StatusArgs) -> Result<Exit, CliError> {
         let items: Vec<Value> = statuses.iter().map(machine).collect();
         print_all(env, output, &items, |item| instance_of(item["vnfInstanceName"].as_str().unwrap_or_default()))?;
     } else if statuses.is_empty() {
-        env.ui.err(&match namespace {
-            Some(namespace) => format!("No VNF instances found in {namespace} namespace.\n"),
-            None => "No VNF instances found\n".to_owned(),
-        });
+        env.none_found(namespace);
     } else {
         let wide = args.table.is_wide();
         env.ui.out(&status_view::all(&statuses, args.all_namespaces, !args.table.no_headers, wide));
