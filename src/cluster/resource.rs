@@ -171,7 +171,7 @@ impl Cluster {
         Ok((kinds, unknown))
     }
 
-    /// Forgets what was learnt about kinds, so that those of a CRD created since are found.
+    /// Forgets what was learnt about kinds, so that those of a definition made since are found.
     pub async fn forget_discovery(&self) {
         self.inner.discovered.lock().await.clear();
     }

@@ -5,7 +5,8 @@ use super::env::Env;
 use super::request::{Source, package_id};
 use crate::cli::error::CliError;
 use crate::cluster::ClusterError;
-use crate::object::{Manifest, ObjectRef, text};
+use crate::object::definition::Definition;
+use crate::object::{Manifest, ObjectRef};
 use crate::package::Package;
 use crate::package::vnfd::{Flavour, Level, VnfdError};
 use crate::plan::derive;
@@ -121,12 +122,7 @@ impl Selection {
 async fn scopes(env: &Env, manifests: &[Manifest]) -> Result<BTreeMap<(String, String), bool>, CliError> {
     let mut namespaced = BTreeMap::new();
     let mut unserved = Vec::new();
-    let definitions = |kind: &str| {
-        let of = move |crd: &&Manifest| {
-            crd.reference.kind == "CustomResourceDefinition" && text(&crd.object, "/spec/names/kind") == Some(kind)
-        };
-        manifests.iter().find(of).map(|crd| &crd.object)
-    };
+    let definitions: Vec<Definition> = manifests.iter().filter_map(|crd| Definition::of(&crd.object)).collect();
     let mut asked = BTreeSet::new();
     for manifest in manifests {
         let reference = &manifest.reference;
@@ -136,11 +132,13 @@ async fn scopes(env: &Env, manifests: &[Manifest]) -> Result<BTreeMap<(String, S
         }
         match env.cluster.resource(&reference.api_version, &reference.kind).await {
             Ok(resource) => drop(namespaced.insert(key, resource.namespaced)),
-            Err(error @ ClusterError::NotServed { .. }) => match definitions(&reference.kind) {
-                // A kind that the package itself defines; its definition says whether it lives in a namespace.
-                Some(definition) => drop(namespaced.insert(key, text(definition, "/spec/scope") != Some("Cluster"))),
-                None => unserved.push(format!("{}:{}: {reference}: {error}", manifest.source.file, manifest.line)),
-            },
+            Err(error @ ClusterError::NotServed { .. }) => {
+                match definitions.iter().find(|definition| definition.defines(reference)) {
+                    // A kind that the package itself defines; its definition says whether it lives in a namespace.
+                    Some(definition) => drop(namespaced.insert(key, definition.namespaced)),
+                    None => unserved.push(format!("{}:{}: {reference}: {error}", manifest.source.file, manifest.line)),
+                }
+            }
             Err(error) => return Err(error.into()),
         }
     }

@@ -143,15 +143,15 @@ pub async fn execute(work: &Work<'_>, items: &[Item]) -> Vec<Failure> {
         let of_phase = others.iter().filter(|task| task.item.phase == phase);
         let all = of_phase.map(|task| async move {
             task.write_item().await?;
-            if phase == Phase::Ground { task.settle().await } else { Ok(()) }
+            if phase == Phase::Ground {
+                task.settle().await?;
+                task.serve().await?;
+            }
+            Ok(())
         });
         run(all, &shared, &mut failures).await;
         if !failures.is_empty() {
             return failures;
-        }
-        if phase == Phase::Ground && others.iter().any(|task| task.item.phase == phase) {
-            // Kinds that were not served a moment ago are now.
-            work.cluster.forget_discovery().await;
         }
     }
     let last = others.iter().filter(|task| task.item.phase >= Phase::Support);

@@ -2,6 +2,7 @@
 //! that along.
 
 use crate::cluster::{Cluster, ClusterError};
+use crate::object::definition::Definition;
 use crate::object::{ObjectRef, text};
 use crate::plan::content::{Owner, owner};
 use crate::plan::order::holds_data;
@@ -54,13 +55,9 @@ pub async fn foreign(cluster: &Cluster, ground: &Value, instance_id: &str) -> Re
             Ok(found.iter().find(|object| is_tenant(object, instance_id)).and_then(ObjectRef::of))
         }
         Some("CustomResourceDefinition") => {
-            let group = text(ground, "/spec/group").unwrap_or("");
-            let kind = text(ground, "/spec/names/kind").unwrap_or("");
-            let versions = ground.pointer("/spec/versions").and_then(Value::as_array);
-            let served = versions.into_iter().flatten().find(|version| version["served"] == true);
-            let Some(version) = served.and_then(|version| text(version, "/name")) else { return Ok(None) };
-            let found = cluster.list_metadata(&format!("{group}/{version}"), kind, None, "").await;
-            let found = match found {
+            let Some(definition) = Definition::of(ground) else { return Ok(None) };
+            let Some(version) = definition.served.first() else { return Ok(None) };
+            let found = match cluster.list_metadata(version, &definition.kind, None, "").await {
                 Err(ClusterError::NotServed { .. }) => return Ok(None),
                 other => other?.items,
             };

@@ -8,6 +8,7 @@
 pub mod apply;
 pub mod budget;
 pub mod config;
+pub mod definition;
 pub mod health;
 pub mod lean;
 pub mod mask;

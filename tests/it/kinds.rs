@@ -374,6 +374,28 @@ fn rights_on_any_kind_are_asked_for_before_the_first_write() {
 }
 
 #[test]
+fn a_definition_comes_to_serve_a_version_and_objects_of_it_come_with_it() {
+    let Some(cluster) = cluster() else { return };
+    let place = Place::new(cluster, "versions");
+    let ns = &place.ns;
+    let package = |objects: Vec<Value>| Draft::of("Versions", &[("all.yaml", &yaml(&objects))], &[]).write();
+    let mut definition = place.definition();
+    let before = package(vec![definition.clone(), place.widget("one")]);
+    ns.vnf(&["instantiate", NAME, "--package", &before.path()]).succeeds();
+    let mut second = definition["spec"]["versions"][0].clone();
+    second["name"] = "v2".into();
+    second["storage"] = false.into();
+    definition["spec"]["versions"].as_array_mut().expect("a list").push(second);
+    let mut newer = place.widget("two");
+    newer["apiVersion"] = format!("{}/v2", place.group).into();
+    let after = package(vec![definition, place.widget("one"), newer]);
+    ns.vnf(&["change-package", NAME, "--package", &after.path(), "--yes"]).succeeds();
+    ns.kubectl(&["get", &format!("widgets.v2.{}", place.group), "two"]).succeeds();
+    ns.vnf(&["terminate", NAME, "--delete", "--yes"]).succeeds();
+    ns.kubectl(&["get", "crd", &format!("widgets.{}", place.group)]).exits(1);
+}
+
+#[test]
 fn a_job_that_fails_is_a_failure_with_its_reason() {
     let Some(cluster) = cluster() else { return };
     let ns = Namespace::new(cluster, "job-fails");

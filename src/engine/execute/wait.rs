@@ -1,9 +1,11 @@
 //! Waiting: until the live objects are as they should be, and no longer than trouble, time and the user allow.
 
 use super::confirm::Verdict;
-use super::{Task, Waiting};
+use super::{LOOK_AGAIN, Task, Waiting};
+use crate::cluster::ClusterError;
 use crate::engine::evidence;
 use crate::engine::failure::{Cause, Failure};
+use crate::object::definition::Definition;
 use crate::object::mask::printable_line;
 use crate::object::pod::{self, Snapshot, active, is_ready};
 use crate::object::trouble::patience::Patient;
@@ -25,6 +27,12 @@ const TELL_AFTER: Duration = Duration::from_secs(1);
 const ASK_AGAIN: Duration = Duration::from_secs(4);
 /// After a look there are no others for so many times as long as it took.
 const REST: u32 = 4;
+/// How long a cluster may take to serve a kind whose definition is established; API servers behind one address follow
+/// each other within seconds.
+const SERVED_BY: Duration = Duration::from_secs(30);
+/// The first pauses between looks for it, which on most clusters is there within milliseconds.
+const SERVED_PAUSES: [Duration; 4] =
+    [Duration::from_millis(20), Duration::from_millis(50), Duration::from_millis(150), Duration::from_millis(500)];
 /// What is waited for while a container proves that it stays.
 const ON_TRIAL: &str = "a container has ended by itself: waiting until it has run for 10 s";
 
@@ -36,6 +44,31 @@ impl Task<'_> {
             () = tokio::time::sleep(duration) => Ok(()),
             Ok(_) = stop.wait_for(|stop| *stop) => Err(self.fail(Cause::Interrupted)),
         }
+    }
+
+    /// Waits until the cluster serves what a definition defines: one is established before discovery names its kind,
+    /// and nothing tells when it does. What is not served by then is told by whoever needs it.
+    pub(super) async fn serve(&self) -> Result<(), Failure> {
+        let cluster = self.work.cluster;
+        if self.item.object.kind != "CustomResourceDefinition" {
+            return Ok(());
+        }
+        let Some(definition) = Definition::of(&self.desired()?) else { return Ok(()) };
+        let until = self.work.deadline.min(Instant::now() + SERVED_BY);
+        let mut pauses = SERVED_PAUSES.into_iter().chain(std::iter::repeat(LOOK_AGAIN));
+        for version in &definition.served {
+            // What was learnt before says nothing of a kind that was not served then.
+            cluster.forget_discovery().await;
+            while let Err(cause) = self.insist(async || Ok(cluster.resource(version, &definition.kind).await?)).await {
+                let unknown = matches!(&cause, Cause::Cluster(ClusterError::NotServed { .. }));
+                if !unknown || Instant::now() >= until {
+                    return if unknown { Ok(()) } else { Err(self.fail(cause)) };
+                }
+                self.pause(pauses.next().unwrap_or(LOOK_AGAIN)).await?;
+                cluster.forget_discovery().await;
+            }
+        }
+        Ok(())
     }
 
     /// Waits until `look` says that it is done, looking again after every change of the item's object and of what that

@@ -60,7 +60,7 @@ impl Task<'_> {
 
     /// Tries again what broke on the way: a few times where the server answers that it cannot, and for as long as an
     /// API server takes to restart where there is no answer.
-    async fn insist<T>(&self, attempt: impl AsyncFn() -> Result<T, Cause>) -> Result<T, Cause> {
+    pub(super) async fn insist<T>(&self, attempt: impl AsyncFn() -> Result<T, Cause>) -> Result<T, Cause> {
         let mut pauses = RETRIES.iter();
         let begin = Instant::now();
         let mut told = false;

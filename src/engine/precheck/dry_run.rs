@@ -4,6 +4,7 @@ use super::{Problem, Question, name_of, pods, sizes};
 use crate::cluster::{ClusterError, Run};
 use crate::engine::session::EngineError;
 use crate::object::apply;
+use crate::object::definition::Definition;
 use crate::object::quota::{self, Exceeded, Usage};
 use crate::object::{ObjectRef, text};
 use crate::plan::content::{ContentError, Owner, owner};
@@ -65,24 +66,26 @@ enum Tried {
 /// What the plan itself creates that other writes need.
 pub(super) struct Made {
     namespaces: BTreeSet<String>,
-    kinds: BTreeSet<String>,
+    kinds: Vec<Definition>,
     names: BTreeSet<String>,
 }
 
 impl Made {
     fn of(question: &Question<'_>) -> Result<Self, ContentError> {
-        let mut made = Self { namespaces: BTreeSet::new(), kinds: BTreeSet::new(), names: BTreeSet::new() };
+        let mut made = Self { namespaces: BTreeSet::new(), kinds: Vec::new(), names: BTreeSet::new() };
         let Some(target) = &question.journal.target else { return Ok(made) };
-        for item in question.items.iter().filter(|item| item.step == Step::Create) {
+        for item in question.items {
+            let created = item.step == Step::Create;
             match item.object.kind.as_str() {
-                "Namespace" => drop(made.namespaces.insert(item.object.name.clone())),
-                "ServiceAccount" | "PriorityClass" | "RuntimeClass" => {
+                "Namespace" if created => drop(made.namespaces.insert(item.object.name.clone())),
+                "ServiceAccount" | "PriorityClass" | "RuntimeClass" if created => {
                     made.names.insert(item.object.name.clone());
                 }
-                "CustomResourceDefinition" => {
+                // One that is there may come to serve another version.
+                "CustomResourceDefinition" if created || matches!(item.step, Step::Apply { .. }) => {
                     if let Some(state) = target.object(&item.object) {
                         let content = question.contents.content(state)?;
-                        made.kinds.extend(text(&content, "/spec/names/kind").map(ToOwned::to_owned));
+                        made.kinds.extend(Definition::of(&content));
                     }
                 }
                 _ => {}
@@ -94,7 +97,8 @@ impl Made {
     /// Whether a refusal may only be due to something that the plan makes before it.
     pub(super) fn explains(&self, object: &ObjectRef, error: &ClusterError) -> bool {
         let in_new_namespace = object.namespace.as_ref().is_some_and(|namespace| self.namespaces.contains(namespace));
-        let of_new_kind = self.kinds.contains(&object.kind) && matches!(error, ClusterError::NotServed { .. });
+        let of_new_kind = matches!(error, ClusterError::NotServed { .. })
+            && self.kinds.iter().any(|definition| definition.defines(object));
         let words = error.to_string();
         let named = self.names.iter().any(|name| {
             [format!("\"{name}\" not found"), format!("PriorityClass with name {name}")]

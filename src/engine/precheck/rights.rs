@@ -2,8 +2,9 @@
 
 use super::{Problem, Question};
 use crate::cluster::{Access, ClusterError};
+use crate::object::ObjectRef;
+use crate::object::definition::Definition;
 use crate::object::workload::{WorkloadKind, made_metadata};
-use crate::object::{ObjectRef, text};
 use crate::plan::Step;
 use std::collections::BTreeMap;
 
@@ -11,11 +12,8 @@ use std::collections::BTreeMap;
 fn defined(question: &Question<'_>, object: &ObjectRef) -> Option<String> {
     let states = &question.journal.target.as_ref()?.objects;
     let definitions = states.iter().filter(|state| state.reference.kind == "CustomResourceDefinition");
-    definitions.filter_map(|state| question.contents.content(state).ok()).find_map(|definition| {
-        let is = |pointer: &str, value: &str| text(&definition, pointer) == Some(value);
-        let this = is("/spec/group", object.group()) && is("/spec/names/kind", &object.kind);
-        text(&definition, "/spec/names/plural").filter(|_| this).map(ToOwned::to_owned)
-    })
+    let mut definitions = definitions.filter_map(|state| Definition::of(&question.contents.content(state).ok()?));
+    definitions.find(|definition| definition.defines(object)).map(|definition| definition.plural)
 }
 
 /// Rights that the operation needs and the user lacks.
