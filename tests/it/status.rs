@@ -231,7 +231,8 @@ fn why_a_pod_is_not_ready() {
     let package = Draft::of("Reasons", &[("all.yaml", &yaml(&objects))], &names).write();
     ns.vnf(&["instantiate", "poor", "--package", &package.path()]).succeeds();
     for (name, trouble) in &troubles {
-        let patch = json!({"spec": {"template": {"spec": trouble}}}).to_string();
+        // What dies at its start is Ready for a moment, which must not cost the Pod that serves.
+        let patch = json!({"spec": {"minReadySeconds": 600, "template": {"spec": trouble}}}).to_string();
         ns.kubectl(&["patch", &format!("deployment/{name}"), "-p", &patch]).succeeds();
     }
     for reason in [
