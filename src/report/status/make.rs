@@ -108,7 +108,8 @@ fn vnfcs(revision: &Revision, live: &Live) -> (u64, u64) {
             (WorkloadKind::Pod, None) => 1,
             (_, None) => state.replicas.unwrap_or(1),
         };
-        sum = (sum.0 + serving, sum.1 + wanted);
+        // What one has too many of while it is rolled out makes up for nothing that another lacks.
+        sum = (sum.0 + serving.min(wanted), sum.1 + wanted);
     }
     sum
 }
