@@ -232,7 +232,7 @@ fn why_a_pod_is_not_ready() {
     ns.vnf(&["instantiate", "poor", "--package", &package.path()]).succeeds();
     for (name, trouble) in &troubles {
         // What dies at its start is Ready for a moment, which must not cost the Pod that serves.
-        let patch = json!({"spec": {"minReadySeconds": 600, "template": {"spec": trouble}}}).to_string();
+        let patch = json!({"spec": {"minReadySeconds": 300, "template": {"spec": trouble}}}).to_string();
         ns.kubectl(&["patch", &format!("deployment/{name}"), "-p", &patch]).succeeds();
     }
     for reason in [
