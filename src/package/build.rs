@@ -63,7 +63,7 @@ pub fn build(request: &BuildRequest<'_>, out: impl Write + Seek) -> Result<usize
     let origin = request.directory.display().to_string();
     let failed = |problems| PackageError { origin: origin.clone(), problems };
     let archive = Archive::open(request.directory).map_err(failed)?;
-    let mut files = archive.load(&BTreeMap::new(), super::is_text).map_err(failed)?;
+    let mut files = archive.load_flawless(super::is_text).map_err(failed)?;
     let output = request.output.canonicalize().ok();
     files.0.retain(|path, _| {
         let hidden = path.split('/').any(|part| part.starts_with('.'));

@@ -28,7 +28,7 @@ pub(super) struct Envelope {
 }
 
 /// The package itself, taken out of its envelope if it is in one.
-pub(super) fn open(mut archive: Archive) -> Result<(Archive, Option<Envelope>), Vec<Problem>> {
+pub(super) fn open(archive: Archive) -> Result<(Archive, Option<Envelope>), Vec<Problem>> {
     let root: Vec<String> = archive.names().filter(|name| !name.contains('/')).map(str::to_owned).collect();
     let with = |endings: &[&str]| root.iter().filter(|name| ends(name, endings)).cloned().collect::<Vec<_>>();
     let (csars, signatures) = (with(&CSARS), with(&SIGNATURES));
@@ -44,8 +44,8 @@ pub(super) fn open(mut archive: Archive) -> Result<(Archive, Option<Envelope>), 
         );
         return Err(vec![Problem::error("F3", message)]);
     };
-    let mut read =
-        |path: &str| archive.read(path).transpose().map_err(|problem| vec![problem]).map(Option::unwrap_or_default);
+    let mut archive = archive.flawless()?;
+    let mut read = |path: &str| archive.read(path).transpose().map(Option::unwrap_or_default);
     let cms = signature::read(&read(signature)?);
     let mut certificates = Vec::new();
     for path in with(&CERTIFICATES) {

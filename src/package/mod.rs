@@ -124,17 +124,18 @@ impl Package {
     ) -> Result<Opened, Vec<Problem>> {
         let (mut archive, envelope) = archive.and_then(envelope::open)?;
         // The two lists come first: they say which digests to compute while everything else passes by.
-        let mut unreadable = Vec::new();
         let names: Vec<String> = archive.names().map(str::to_owned).collect();
+        let (mut unread, mut lost) = (Vec::new(), false);
         let listing = Listing::read(names.iter().map(String::as_str), |path| match archive.read(path)? {
             Ok(bytes) => Some(bytes),
-            Err(problem) => {
-                unreadable.push(problem);
+            Err(problems) => {
+                lost |= path == META;
+                unread.extend(problems);
                 None
             }
         });
-        if !unreadable.is_empty() {
-            return Err(unreadable);
+        if lost {
+            return Err(unread);
         }
         if listing.problems.iter().any(|problem| problem.rule == "C3") {
             let inner = archive.names().find(|name| name.to_ascii_lowercase().ends_with(".csar")).map(str::to_owned);
@@ -142,17 +143,21 @@ impl Package {
             if let (Some(inner), Some(problem)) = (inner, problems.first_mut()) {
                 problem.help = Some(format!("the package seems to be the file {inner} inside; unpack it and use that"));
             }
-            return Err(problems);
+            return Err(archive.flawless().err().unwrap_or_default().into_iter().chain(problems).collect());
         }
         let needed = listing.needed();
-        let files = archive.load(&listing.algorithms(), |path| is_text(path) || needed.contains(path))?;
+        let (files, mut damage) = archive.load(&listing.algorithms(), |path| is_text(path) || needed.contains(path))?;
+        unread.retain(|problem| !damage.contains(problem));
+        damage.extend(unread);
         let digest = store::digest_of(&files);
         let verdict = match envelope {
             Some(envelope) => envelope.verify(options),
             None => signature::of_manifest(&listing, &files, options),
         };
         let allow_mismatch = options.allow_hash_mismatch;
-        Ok(Assembly { origin, digest, files, trusted: None, allow_mismatch, verdict }.finish(listing))
+        let mut opened = Assembly { origin, digest, files, trusted: None, allow_mismatch, verdict }.finish(listing);
+        opened.problems.splice(..0, damage);
+        Ok(opened)
     }
 }
 

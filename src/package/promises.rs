@@ -69,6 +69,9 @@ impl Listing {
                     .push(artifact.problem("A3", format!("{} is listed, but not in the package", artifact.name)));
                 continue;
             };
+            if !file.readable {
+                continue;
+            }
             if !trusted && file.bytes.is_none() && is_yaml(&artifact.name) {
                 let message = "too large to be read, so that it is not taken for a Kubernetes manifest";
                 checked.problems.push(Problem::warning("C1", message).file(&artifact.name));
@@ -107,7 +110,9 @@ impl Listing {
             self.entry.iter().chain(&self.manifest).chain(&self.certificates).chain(signatures).collect();
         let without: Vec<_> = files
             .0
-            .keys()
+            .iter()
+            .filter(|(_, file)| file.readable)
+            .map(|(path, _)| path)
             .filter(|path| !path.starts_with("Definitions/") && !path.starts_with("TOSCA-Metadata/"))
             .filter(|path| !exempt.contains(path) && !named(path))
             .map(String::as_str)

@@ -67,7 +67,7 @@ impl Package {
         let origin = format!("sha256:{}", digest.short());
         let failed = |problems| PackageError { origin: origin.clone(), problems };
         let archive = Archive::zip(Box::new(Cursor::new(bytes.to_vec()))).map_err(failed)?;
-        let mut stored = archive.load(&BTreeMap::new(), |_| true).map_err(failed)?;
+        let mut stored = archive.load_flawless(|_| true).map_err(failed)?;
         let damaged = |what: String| {
             let help = "the package as it is kept in the cluster was changed or is incomplete";
             failed(vec![Problem::error("C1", what).help(help)])
@@ -120,7 +120,7 @@ fn parse_index(index: &str) -> Option<((usize, usize), Files)> {
         let (sum, rest) = line.split_once(' ')?;
         let (size, path) = rest.split_once(' ')?;
         let sums = Sums { sha256: unhex(sum)?.try_into().ok()?, others: Vec::new() };
-        files.insert(path.to_owned(), File { size: size.parse().ok()?, sums, bytes: None });
+        files.insert(path.to_owned(), File { size: size.parse().ok()?, sums, bytes: None, readable: true });
     }
     Some(((matching.parse().ok()?, listed.parse().ok()?), Files(files)))
 }

@@ -31,10 +31,30 @@ const TOTAL_FREE_BYTES: u64 = 2 * MAX_KEPT_BYTES;
 pub(super) const MIB: u64 = 1024 * 1024;
 const GIB: u64 = 1024 * MIB;
 
+/// Why reading stopped.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// This file cannot be read; others can.
+    File(Problem),
+    /// Nothing more of the package is read.
+    Package(Problem),
+}
+
+impl Stop {
+    /// What is wrong.
+    pub fn problem(self) -> Problem {
+        match self {
+            Self::File(problem) | Self::Package(problem) => problem,
+        }
+    }
+}
+
 /// What was used of the limits that hold for a whole package.
 pub(super) struct Budget {
     /// Size of the archive; `None` for a directory.
     packed: Option<u64>,
+    /// Most bytes of one file.
+    file: u64,
     total: u64,
     kept: u64,
 }
@@ -42,7 +62,7 @@ pub(super) struct Budget {
 impl Budget {
     /// For an archive of this size, or a directory.
     pub fn new(packed: Option<u64>) -> Self {
-        Self { packed, total: 0, kept: 0 }
+        Self { packed, file: MAX_FILE_BYTES, total: 0, kept: 0 }
     }
 
     /// Reads one file to its end, piece by piece into `sink`, and returns its size. `packed` is how much of the archive
@@ -53,7 +73,7 @@ impl Budget {
         path: &str,
         packed: Option<u64>,
         mut sink: impl FnMut(&[u8]) -> std::io::Result<()>,
-    ) -> Result<u64, Problem> {
+    ) -> Result<u64, Stop> {
         let entry_ratio = packed.map_or(u64::MAX, |packed| unpacked(packed, ENTRY_FREE_BYTES));
         let total_ratio = self.packed.map_or(u64::MAX, |packed| unpacked(packed, TOTAL_FREE_BYTES));
         let mut size = 0;
@@ -63,34 +83,40 @@ impl Budget {
                 Ok(0) => return Ok(size),
                 Ok(count) => count,
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(unreadable(path, packed.is_some(), &error)),
+                Err(error) => return Err(Stop::File(unreadable(path, packed.is_some(), &error))),
             };
             size += count as u64;
             self.total += count as u64;
-            let problem = if size > MAX_FILE_BYTES {
-                format!("entry {path} has more than {} GiB", MAX_FILE_BYTES / GIB)
-            } else if size > entry_ratio {
-                format!("entry {path} expands to more than {entry_ratio} bytes, the limit for its packed size")
-            } else if self.total > MAX_TOTAL_BYTES {
-                format!("the package has more than {} GiB", MAX_TOTAL_BYTES / GIB)
-            } else if self.total > total_ratio {
-                format!("the package expands to more than {total_ratio} bytes, the limit for the size of its archive")
-            } else {
-                sink(&buffer[..count]).map_err(|error| {
-                    Problem::error("C1", format!("entry {path} cannot be copied: {}", plain(&error)))
-                })?;
-                continue;
+            let stop = |whole: bool, message: String| {
+                let problem = Problem::error("C1", message);
+                Err(if whole { Stop::Package(problem) } else { Stop::File(problem) })
             };
-            return Err(Problem::error("C1", problem));
+            if self.total > MAX_TOTAL_BYTES {
+                return stop(true, format!("the package has more than {} GiB", MAX_TOTAL_BYTES / GIB));
+            } else if self.total > total_ratio {
+                let message = format!(
+                    "the package expands to more than {total_ratio} bytes, the limit for the size of its archive"
+                );
+                return stop(true, message);
+            } else if size > self.file {
+                return stop(false, format!("entry {path} has more than {} GiB", MAX_FILE_BYTES / GIB));
+            } else if size > entry_ratio {
+                let message =
+                    format!("entry {path} expands to more than {entry_ratio} bytes, the limit for its packed size");
+                return stop(false, message);
+            }
+            sink(&buffer[..count]).map_err(|error| {
+                Stop::Package(Problem::error("C1", format!("entry {path} cannot be copied: {}", plain(&error))))
+            })?;
         }
     }
 
     /// Counts a file that stays in memory.
-    pub fn keep(&mut self, bytes: usize) -> Result<(), Problem> {
+    pub fn keep(&mut self, bytes: usize) -> Result<(), Stop> {
         self.kept += bytes as u64;
         if self.kept > MAX_KEPT_BYTES {
             let message = format!("definitions and manifests of more than {} MiB", MAX_KEPT_BYTES / MIB);
-            return Err(Problem::error("C1", message));
+            return Err(Stop::Package(Problem::error("C1", message)));
         }
         Ok(())
     }
@@ -118,7 +144,7 @@ mod tests {
     use super::*;
 
     fn pass(budget: &mut Budget, size: u64, packed: Option<u64>) -> Result<u64, String> {
-        budget.pass(&mut std::io::repeat(0).take(size), "a", packed, |_| Ok(())).map_err(|problem| problem.message)
+        budget.pass(&mut std::io::repeat(0).take(size), "a", packed, |_| Ok(())).map_err(|stop| stop.problem().message)
     }
 
     #[test]
@@ -140,9 +166,13 @@ mod tests {
         budget.total = MAX_TOTAL_BYTES - 10;
         assert_eq!(pass(&mut budget, 10, None), Ok(10));
         assert_eq!(pass(&mut budget, 1, None).unwrap_err(), "the package has more than 64 GiB");
+        // One that is too large does not keep the others from being read.
+        let mut budget = Budget { file: 10, ..Budget::new(None) };
+        assert_eq!(pass(&mut budget, 11, None).unwrap_err(), "entry a has more than 16 GiB");
+        assert_eq!(pass(&mut budget, 10, None), Ok(10));
         let mut budget = Budget::new(None);
         budget.keep(64 * 1024 * 1024).unwrap();
-        assert_eq!(budget.keep(1).unwrap_err().message, "definitions and manifests of more than 64 MiB");
+        assert_eq!(budget.keep(1).unwrap_err().problem().message, "definitions and manifests of more than 64 MiB");
     }
 
     #[test]
@@ -153,7 +183,8 @@ mod tests {
                 Err(std::io::Error::from_raw_os_error(5))
             }
         }
-        let error = |packed| Budget::new(None).pass(&mut Broken, "a", packed, |_| Ok(())).unwrap_err().message;
+        let error =
+            |packed| Budget::new(None).pass(&mut Broken, "a", packed, |_| Ok(())).unwrap_err().problem().message;
         assert_eq!(error(None), "entry a cannot be read: input/output error");
         assert_eq!(error(Some(1)), "entry a cannot be unpacked: input/output error");
     }

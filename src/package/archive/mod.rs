@@ -3,13 +3,16 @@
 //! A package is untrusted. Nothing is extracted, no path leaves the archive, links are refused, and sizes are those
 //! that were really read, never those that the archive declares. Only files that the life cycle needs stay in memory;
 //! the others pass through the hash functions. What the files mean is not known here.
+//!
+//! An entry that is refused or damaged does not keep the others from being read, so that one run tells everything: it is
+//! there, without content. Whoever wants to use a package has to look at the problems.
 
 mod limits;
 mod names;
 
 use super::digests::{Algorithm, Hasher, Sums};
 use super::problem::Problem;
-use limits::{Budget, MAX_ENTRIES, MAX_KEPT_FILE_BYTES, MAX_LIST_BYTES, MIB, plain};
+use limits::{Budget, MAX_ENTRIES, MAX_KEPT_FILE_BYTES, MAX_LIST_BYTES, MIB, Stop, plain};
 use names::Names;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -28,6 +31,8 @@ pub(super) struct File {
     pub sums: Sums,
     /// Its content, if it was kept.
     pub bytes: Option<Vec<u8>>,
+    /// Whether it could be read. Of one that could not, there is a problem, and the rest here says nothing.
+    pub readable: bool,
 }
 
 /// All files of a package by path.
@@ -38,6 +43,11 @@ impl Files {
     /// Whether the package has this file.
     pub fn contains(&self, path: &str) -> bool {
         self.0.contains_key(path)
+    }
+
+    /// Whether every file could be read.
+    pub fn complete(&self) -> bool {
+        self.0.values().all(|file| file.readable)
     }
 
     /// Whether a file of the package lies below this path.
@@ -58,6 +68,8 @@ pub(super) struct Archive {
     source: Source,
     /// Paths of the files, with what is needed to read each.
     entries: BTreeMap<String, Entry>,
+    /// What is wrong with entries.
+    problems: Vec<Problem>,
 }
 
 enum Source {
@@ -69,6 +81,8 @@ enum Source {
 enum Entry {
     Zip(Box<OwnedZipFileEntry>),
     File(PathBuf),
+    /// It is refused, which was said.
+    Refused,
 }
 
 /// What a zip is read from.
@@ -112,13 +126,13 @@ impl Archive {
             };
             let Some(name) = names.take(&name, entry.is_dir(), entry.unix_mode()) else { continue };
             if entry.encrypted() {
-                names.problem(Problem::error("C1", format!("entry {name} is encrypted")));
+                let problem = Problem::error("C1", format!("entry {name} is encrypted"));
+                names.unreadable(name, problem);
                 continue;
             }
             entries.insert(name, Entry::Zip(Box::new(entry.into())));
         }
-        names.finish()?;
-        Ok(Self { source: Source::Zip(reader, size), entries })
+        Self::listed(Source::Zip(reader, size), names, entries)
     }
 
     fn directory(root: &Path) -> Result<Self, Vec<Problem>> {
@@ -168,8 +182,18 @@ impl Archive {
                 }
             }
         }
-        names.finish()?;
-        Ok(Self { source: Source::Directory, entries })
+        Self::listed(Source::Directory, names, entries)
+    }
+
+    fn listed(source: Source, names: Names, mut entries: BTreeMap<String, Entry>) -> Result<Self, Vec<Problem>> {
+        let (problems, unreadable) = names.finish()?;
+        entries.extend(unreadable.into_iter().map(|path| (path, Entry::Refused)));
+        Ok(Self { source, entries, problems })
+    }
+
+    /// The same, if nothing is wrong with any entry so far.
+    pub fn flawless(self) -> Result<Self, Vec<Problem>> {
+        if self.problems.is_empty() { Ok(self) } else { Err(self.problems) }
     }
 
     /// The paths of all files, sorted.
@@ -177,12 +201,17 @@ impl Archive {
         self.entries.keys().map(String::as_str)
     }
 
-    /// Reads one file ahead of the others; `None` if there is none.
-    pub fn read(&mut self, path: &str) -> Option<Result<Vec<u8>, Problem>> {
+    /// Reads one file ahead of the others; `None` if there is none. An error is all that is wrong so far, much of which
+    /// [`Self::load`] tells too.
+    pub fn read(&mut self, path: &str) -> Option<Result<Vec<u8>, Vec<Problem>>> {
         let entry = self.entries.get(path)?;
+        if matches!(entry, Entry::Refused) {
+            return Some(Err(self.problems.clone()));
+        }
         let mut budget = self.source.budget();
-        let file = read(&mut self.source, &mut budget, path, entry, &BTreeSet::new(), true);
-        Some(file.and_then(|file| file.bytes.ok_or_else(|| too_large_to_keep(path))))
+        let file = read(&mut self.source, &mut budget, path, entry, &BTreeSet::new(), true).map_err(Stop::problem);
+        let told = |problem| self.problems.iter().cloned().chain([problem]).collect();
+        Some(file.and_then(|file| file.bytes.ok_or_else(|| too_large_to_keep(path))).map_err(told))
     }
 
     /// Copies one file to a temporary file without a name, and computes its digests; `None` if there is none.
@@ -193,31 +222,66 @@ impl Archive {
         let copied = tempfile::tempfile()
             .map_err(|error| Problem::error("C1", format!("{path} cannot be unpacked: {}", plain(&error))))
             .and_then(|mut copy| {
-                self.source.pass(&mut budget, path, entry, |piece| {
+                let copied = self.source.pass(&mut budget, path, entry, |piece| {
                     hasher.update(piece);
                     copy.write_all(piece)
-                })?;
-                Ok(copy)
+                });
+                copied.map(|_| copy).map_err(Stop::problem)
             });
         Some(copied.map(|copy| (copy, hasher.finish())))
     }
 
     /// Reads everything once: hashes all files (with SHA-256 and with what `algorithms` asks for) and keeps the content
-    /// of those that `keep` picks, unless they are larger than what can be parsed.
+    /// of those that `keep` picks, unless they are larger than what can be parsed. Beside the files what is wrong with
+    /// them; an error is what leaves nothing to look at.
     pub fn load(
         mut self,
         algorithms: &BTreeMap<String, BTreeSet<Algorithm>>,
         keep: impl Fn(&str) -> bool,
-    ) -> Result<Files, Vec<Problem>> {
+    ) -> Result<(Files, Vec<Problem>), Vec<Problem>> {
         let none = BTreeSet::new();
         let mut budget = self.source.budget();
         let mut files = BTreeMap::new();
+        let (mut problems, mut untold) = (self.problems, 0);
+        let most = problems.len() + MAX_PROBLEMS;
         for (path, entry) in &self.entries {
             let wanted = algorithms.get(path).unwrap_or(&none);
-            let file = read(&mut self.source, &mut budget, path, entry, wanted, keep(path));
-            files.insert(path.clone(), file.map_err(|problem| vec![problem])?);
+            let file = match entry {
+                Entry::Refused => File::unreadable(),
+                _ => match read(&mut self.source, &mut budget, path, entry, wanted, keep(path)) {
+                    Ok(file) => file,
+                    Err(Stop::Package(problem)) => {
+                        problems.push(problem);
+                        return Err(problems);
+                    }
+                    Err(Stop::File(problem)) => {
+                        if problems.len() < most {
+                            problems.push(problem);
+                        } else {
+                            untold += 1;
+                        }
+                        File::unreadable()
+                    }
+                },
+            };
+            files.insert(path.clone(), file);
         }
-        Ok(Files(files))
+        if untold > 0 {
+            problems.push(Problem::error("C1", format!("{untold} more entries cannot be read")));
+        }
+        Ok((Files(files), problems))
+    }
+
+    /// As [`Self::load`], for whoever takes only what is right.
+    pub fn load_flawless(self, keep: impl Fn(&str) -> bool) -> Result<Files, Vec<Problem>> {
+        let (files, problems) = self.load(&BTreeMap::new(), keep)?;
+        if problems.is_empty() { Ok(files) } else { Err(problems) }
+    }
+}
+
+impl File {
+    fn unreadable() -> Self {
+        Self { size: 0, sums: Sums { sha256: [0; 32], others: Vec::new() }, bytes: None, readable: false }
     }
 }
 
@@ -236,21 +300,22 @@ impl Source {
         path: &str,
         entry: &Entry,
         sink: impl FnMut(&[u8]) -> std::io::Result<()>,
-    ) -> Result<u64, Problem> {
+    ) -> Result<u64, Stop> {
+        let broken =
+            |what: &str, why: String| Stop::File(Problem::error("C1", format!("entry {path} cannot be {what}: {why}")));
         match (self, entry) {
             (Self::Zip(reader, _), Entry::Zip(entry)) => {
                 let packed = entry.compressed_size();
                 let file = OwnedZipFileEntry::as_ref(entry).with_reader(reader, ZipReadOptions::default());
-                let mut file =
-                    file.map_err(|error| Problem::error("C1", format!("entry {path} cannot be unpacked: {error}")))?;
+                let mut file = file.map_err(|error| broken("unpacked", error.to_string()))?;
                 budget.pass(&mut file, path, Some(packed), sink)
             }
             (_, Entry::File(on_disk)) => {
-                let mut file = fs::File::open(on_disk)
-                    .map_err(|error| Problem::error("C1", format!("entry {path} cannot be read: {}", plain(&error))))?;
+                let mut file = fs::File::open(on_disk).map_err(|error| broken("read", plain(&error)))?;
                 budget.pass(&mut file, path, None, sink)
             }
-            (Self::Directory, Entry::Zip(_)) => Err(Problem::error("C1", format!("entry {path} has no archive"))),
+            (Self::Directory, Entry::Zip(_)) => Err(broken("read", "it has no archive".into())),
+            (_, Entry::Refused) => Err(broken("read", "it is refused".into())),
         }
     }
 }
@@ -262,7 +327,7 @@ fn read(
     entry: &Entry,
     algorithms: &BTreeSet<Algorithm>,
     keep: bool,
-) -> Result<File, Problem> {
+) -> Result<File, Stop> {
     let mut hasher = Hasher::new(algorithms);
     let mut bytes = keep.then(Vec::new);
     let size = source.pass(budget, path, entry, |piece| {
@@ -280,8 +345,11 @@ fn read(
         bytes.shrink_to_fit();
         budget.keep(bytes.len())?;
     }
-    Ok(File { size, sums: hasher.finish(), bytes })
+    Ok(File { size, sums: hasher.finish(), bytes, readable: true })
 }
+
+/// How many entries that cannot be read are told one by one.
+const MAX_PROBLEMS: usize = 100;
 
 const WHAT_A_PACKAGE_IS: &str =
     "a package is a CSAR (a zip), or a directory with the same tree, that holds TOSCA-Metadata/TOSCA.meta";

@@ -21,13 +21,15 @@ const SHOWN: usize = 120;
 #[derive(Default)]
 pub(super) struct Names {
     seen: BTreeSet<String>,
+    unreadable: BTreeSet<String>,
     bytes: usize,
     problems: Vec<Problem>,
     untold: usize,
 }
 
 impl Names {
-    /// The cleaned path of a file (or of a directory on disk) to go on with; `None` for what needs no reading or is refused.
+    /// The cleaned path of a file (or of a directory on disk) to go on with; `None` for what needs no reading or is
+    /// refused. A link or a device is refused, but its name is known.
     pub fn take(&mut self, name: &str, is_directory: bool, mode: Option<u32>) -> Option<String> {
         let trimmed = name.strip_suffix('/').unwrap_or(name);
         let trimmed = trimmed.strip_prefix("./").unwrap_or(trimmed);
@@ -41,6 +43,9 @@ impl Names {
         };
         if let Some(reason) = reason {
             self.refuse(name, reason);
+            if unsafe_path(trimmed).is_none() {
+                self.unreadable.insert(trimmed.to_owned());
+            }
             return None;
         }
         if is_directory {
@@ -62,8 +67,14 @@ impl Names {
         self.problem(Problem::error("C2", format!("unsafe entry {:?}: {reason}", shown(name))));
     }
 
+    /// An entry that cannot be read, though its name can be taken.
+    pub fn unreadable(&mut self, name: String, problem: Problem) {
+        self.problem(problem);
+        self.unreadable.insert(name);
+    }
+
     /// Anything else that is wrong with an entry.
-    pub fn problem(&mut self, problem: Problem) {
+    fn problem(&mut self, problem: Problem) {
         if self.problems.len() < MAX_PROBLEMS {
             self.problems.push(problem);
         } else {
@@ -71,8 +82,9 @@ impl Names {
         }
     }
 
-    /// Last checks over all names: a path that is a file cannot be a directory too.
-    pub fn finish(mut self) -> Result<(), Vec<Problem>> {
+    /// Last checks over all names: a path that is a file cannot be a directory too. What was refused, and the paths that
+    /// are there but cannot be read. An error: there are too many names.
+    pub fn finish(mut self) -> Result<(Vec<Problem>, BTreeSet<String>), Vec<Problem>> {
         for path in &self.seen {
             let mut parents = path.match_indices('/').map(|(at, _)| &path[..at]);
             if let Some(parent) = parents.find(|parent| self.seen.contains(*parent)) {
@@ -81,15 +93,17 @@ impl Names {
                 break;
             }
         }
-        if self.bytes > MAX_TOTAL_BYTES {
-            self.problems
-                .push(Problem::error("C1", format!("the paths of its files take more than {MAX_TOTAL_BYTES} bytes")));
-        }
         if self.untold > 0 {
             let message = format!("{} more entries cannot be taken", self.untold);
             self.problems.push(Problem::error("C2", message));
         }
-        if self.problems.is_empty() { Ok(()) } else { Err(self.problems) }
+        if self.bytes > MAX_TOTAL_BYTES {
+            self.problems
+                .push(Problem::error("C1", format!("the paths of its files take more than {MAX_TOTAL_BYTES} bytes")));
+            return Err(self.problems);
+        }
+        self.unreadable.retain(|path| !self.seen.contains(path));
+        Ok((self.problems, self.unreadable))
     }
 }
 
@@ -135,11 +149,13 @@ fn unsafe_path(path: &str) -> Option<&'static str> {
 fn is_device(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
     match stem.as_str() {
-        "CON" | "PRN" | "AUX" | "NUL" => true,
-        stem => ["COM", "LPT"]
-            .iter()
-            .filter_map(|device| stem.strip_prefix(device))
-            .any(|number| matches!(number.as_bytes(), [b'1'..=b'9'])),
+        "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$" => true,
+        stem => ["COM", "LPT"].iter().filter_map(|device| stem.strip_prefix(device)).any(|number| {
+            let mut digits = number.chars();
+            // Superscript digits count as well.
+            digits.next().is_some_and(|c| matches!(c, '1'..='9' | '\u{b9}' | '\u{b2}' | '\u{b3}'))
+                && digits.next().is_none()
+        }),
     }
 }
 
@@ -168,7 +184,7 @@ mod tests {
         assert_eq!(names.take("./a/b", false, None).as_deref(), Some("a/b"));
         assert_eq!(names.take("a/", true, Some(0o040_755)), None);
         assert_eq!(names.take("./", true, None), None);
-        assert_eq!(names.finish(), Ok(()));
+        assert_eq!(names.finish().unwrap(), (Vec::new(), BTreeSet::new()));
     }
 
     #[test]
@@ -191,6 +207,8 @@ mod tests {
             "com1",
             "lpt9.x/y",
             "prn .txt",
+            "conin$",
+            "Com\u{b9}.txt",
             &deep,
             &long,
         ] {
@@ -199,7 +217,10 @@ mod tests {
         for (mode, refused) in
             [(0o120_777, true), (0o020_666, true), (0o010_666, true), (0o100_644, false), (0o644, false)]
         {
-            assert_eq!(Names::default().take("a", false, Some(mode)).is_none(), refused, "{mode:o}");
+            let mut names = Names::default();
+            assert_eq!(names.take("a", false, Some(mode)).is_none(), refused, "{mode:o}");
+            let (problems, unreadable) = names.finish().unwrap();
+            assert_eq!((problems.len(), unreadable.contains("a")), (usize::from(refused), refused), "{mode:o}");
         }
     }
 
@@ -221,8 +242,8 @@ mod tests {
         for number in 0..1000 {
             names.take(&format!("/{number}{}", "x".repeat(60_000)), false, None);
         }
-        let problems = names.finish().unwrap_err();
-        assert_eq!(problems.len(), MAX_PROBLEMS + 1);
+        let (problems, unreadable) = names.finish().unwrap();
+        assert_eq!((problems.len(), unreadable.len()), (MAX_PROBLEMS + 1, 0));
         assert_eq!(problems[MAX_PROBLEMS].message, "900 more entries cannot be taken");
         assert!(problems.iter().all(|problem| problem.message.len() < 200));
     }

@@ -139,6 +139,67 @@ fn broken_content_is_named() {
     assert!(problems.starts_with("C1 entry Files/cm.yaml cannot be unpacked: "), "{problems}");
 }
 
+/// An entry that is refused or damaged does not keep the others from being judged, and what is missed for want of it is
+/// not told.
+#[test]
+fn damaged_entries_and_all_else_in_one_run() {
+    let stored = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    let mut draft = Draft::new();
+    draft.set("Files/two.yaml", &CONFIG.replace("cm", "two")).set("Files/bad.yaml", "apiVersion: v1\nmetadata: x\n");
+    draft.list("Name: Files/two.yaml\n\nName: Files/bad.yaml\n\nName: Files/link.yaml\nAlgorithm: MD5\nHash: 00\n");
+    draft.replace("Definitions/df.yaml", "    VNF:", "    # Small\n    VNF:");
+    draft.replace("Definitions/top.yaml", "product_name", "product");
+    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (path, text) in &draft.0 {
+        writer.start_file(path.as_str(), stored).unwrap();
+        writer.write_all(text.as_bytes()).unwrap();
+    }
+    writer.add_symlink("Files/link.yaml", "/etc/passwd", stored).unwrap();
+    let mut bytes = writer.finish().unwrap().into_inner();
+    patch(&mut bytes, b"kind: ConfigMap", b"kind: ConfigMop");
+    let told = |bytes: &[u8]| {
+        let archive = Archive::zip(Box::new(Cursor::new(bytes.to_vec())));
+        let problems = examine_archive("x.csar".into(), archive, &OpenOptions::default()).problems;
+        problems.iter().map(|problem| format!("{} {problem}", problem.rule)).collect::<Vec<_>>()
+    };
+    let all = [
+        "C2 unsafe entry \"Files/link.yaml\": a symbolic link",
+        "C1 entry Files/cm.yaml cannot be unpacked: invalid checksum",
+        "C1 entry Files/two.yaml cannot be unpacked: invalid checksum",
+        "A2 TOSCA-Metadata/TOSCA.meta:13: unsupported algorithm \"MD5\" of Files/link.yaml",
+        "V3 Definitions/top.yaml:9: VNF property product_name has no value",
+        "K1 Files/bad.yaml:1: document 1 has no kind",
+    ];
+    assert_eq!(told(&bytes), all);
+    assert!(open_zip(bytes.clone()).is_err());
+    // A definition that is damaged is told by its rule; that there is no flavour, which follows, is not.
+    patch(&mut bytes, b"# Small", b"# Large");
+    let with_definition = told(&bytes);
+    assert_eq!(with_definition[1], "C1 entry Definitions/df.yaml cannot be unpacked: invalid checksum");
+    assert_eq!(with_definition[5..], ["V1 Definitions/df.yaml: cannot be read", all[5]]);
+    // Without TOSCA.meta nothing can be told of the rest.
+    patch(&mut bytes, b"Created-By", b"Created_By");
+    assert_eq!(told(&bytes), [all[0], "C1 entry TOSCA-Metadata/TOSCA.meta cannot be unpacked: invalid checksum"]);
+}
+
+#[test]
+fn no_flood_of_damaged_entries() {
+    let mut draft = Draft::new();
+    for number in 0..150 {
+        draft.set(&format!("f/{number:03}"), "good");
+    }
+    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (path, text) in &draft.0 {
+        let stored = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+        writer.start_file(path.as_str(), stored).unwrap();
+        writer.write_all(text.as_bytes()).unwrap();
+    }
+    let mut bytes = writer.finish().unwrap().into_inner();
+    patch(&mut bytes, b"good", b"evil");
+    let told = said(open_zip(bytes).map(|_| ()));
+    assert_eq!((told.lines().count(), told.lines().last()), (101, Some("C1 50 more entries cannot be read")));
+}
+
 #[test]
 fn entries_that_share_their_bytes() {
     // 400 names in the list, all for one packed megabyte of zeros.

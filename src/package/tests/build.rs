@@ -104,6 +104,16 @@ fn what_a_package_says_of_itself_stays() {
     }
 }
 
+/// A link or a damaged file would be left out, so that nothing is made.
+#[test]
+fn what_cannot_be_read_is_not_built_around() {
+    let directory = tempfile::tempdir().unwrap();
+    Draft::new().write(directory.path());
+    std::os::unix::fs::symlink("/etc/passwd", directory.path().join("Files/link")).unwrap();
+    let error = built(directory.path(), None).unwrap_err();
+    assert!(matches!(error, BuildError::Package(error) if error.problems[0].rule == "C2"));
+}
+
 #[test]
 fn a_manifest_is_made_of_the_descriptor() {
     let directory = tempfile::tempdir().unwrap();

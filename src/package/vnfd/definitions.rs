@@ -86,8 +86,9 @@ pub(super) fn load(entry: &str, files: &Files, problems: &mut Vec<Problem>) -> V
 fn parse(file: &str, files: &Files, problems: &mut Vec<Problem>) -> Option<Definition> {
     let Some(text) = files.bytes(file) else {
         // That the entry is not there at all is said where TOSCA.meta is judged.
-        if files.contains(file) {
-            problems.push(Problem::error("V1", "too large for a definition").file(file));
+        if let Some(known) = files.0.get(file) {
+            let why = if known.readable { "too large for a definition" } else { "cannot be read" };
+            problems.push(Problem::error("V1", why).file(file));
         }
         return None;
     };
