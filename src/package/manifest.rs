@@ -58,7 +58,7 @@ enum Section {
 impl Manifest {
     /// Reads the text of the file at `path`.
     pub fn read(text: &[u8], path: &str) -> Self {
-        let mut reader = Reader { path, section: Section::Start, manifest: Self::default() };
+        let mut reader = Reader { path, section: Section::Start, manifest: Self::default(), last: Last::None };
         let lines = lines(text, path, "F1", &mut reader.manifest.problems);
         for (number, line) in lines {
             reader.line(&line, number);
@@ -67,10 +67,26 @@ impl Manifest {
     }
 }
 
+/// What the last line gave a value to, which an indented line goes on with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Last {
+    /// Nothing.
+    None,
+    /// What is not kept.
+    Other,
+    /// This key of the metadata.
+    Metadata(String),
+    /// The name of the last artifact.
+    Name,
+    /// This key of the last artifact.
+    Attribute(String),
+}
+
 struct Reader<'a> {
     path: &'a str,
     section: Section,
     manifest: Manifest,
+    last: Last,
 }
 
 impl Reader<'_> {
@@ -83,14 +99,32 @@ impl Reader<'_> {
             if let Some(cms) = &mut self.manifest.cms {
                 cms.base64.push_str(line);
             }
-        } else if line.is_empty() || line.starts_with('#') {
+        } else if line.is_empty() {
+            self.last = Last::None;
+        } else if line.starts_with('#') {
         } else if self.section == Section::End {
             self.error(number, "text after the CMS block, which must be the last and does not sign it");
         } else if let Some((key, value)) = key_value(line) {
+            self.last = Last::Other;
             self.field(&key.to_ascii_lowercase(), value, number);
-        } else if !(indented && self.section == Section::Metadata) {
+        } else if !(indented && (self.goes_on(line) || self.section == Section::Metadata)) {
             self.error(number, "not 'key: value'");
         }
+    }
+
+    /// Adds a line to the value of the line before it; false: there is none.
+    fn goes_on(&mut self, line: &str) -> bool {
+        let value = match (&self.last, self.manifest.artifacts.last_mut()) {
+            (Last::None, _) => return false,
+            (Last::Metadata(key), _) => self.manifest.metadata.get_mut(key).map(|(value, _)| value),
+            (Last::Name, Some(artifact)) => Some(&mut artifact.name),
+            (Last::Attribute(key), Some(artifact)) => attribute(artifact, key).and_then(Option::as_mut),
+            _ => None,
+        };
+        if let Some(value) = value {
+            value.push_str(line);
+        }
+        true
     }
 
     fn delimiter(&mut self, line: &str, number: usize) {
@@ -121,6 +155,7 @@ impl Reader<'_> {
             ("non_mano_artifact_sets", _) => self.section = Section::NonMano,
             ("source" | "name", section) => {
                 self.manifest.artifacts.push(Artifact::new(value, self.path, line));
+                self.last = Last::Name;
                 if section != Section::NonMano {
                     self.section = Section::Sources;
                 }
@@ -153,29 +188,26 @@ impl Reader<'_> {
             self.error(line, &message);
         } else {
             self.manifest.metadata.insert(key.into(), (value.into(), line));
+            self.last = Last::Metadata(key.into());
         }
     }
 
     fn attribute(&mut self, key: &str, value: &str, line: usize) {
         let Some(artifact) = self.manifest.artifacts.last_mut() else { return };
         let late = (key == "algorithm" && artifact.hash.is_some()).then_some("Hash");
-        let slot = match key {
-            "algorithm" => &mut artifact.algorithm,
-            "hash" => &mut artifact.hash,
-            "content-type" => &mut artifact.content_type,
-            "signature" => &mut artifact.signature,
-            _ => {
-                if artifact.signature.is_none() {
-                    self.bearable(line, "Certificate is out of order: it comes after Signature");
-                }
-                return;
+        let unsigned = artifact.signature.is_none();
+        let Some(slot) = attribute(artifact, key) else {
+            if unsigned {
+                self.bearable(line, "Certificate is out of order: it comes after Signature");
             }
+            return;
         };
         if slot.is_some() {
             let message = format!("a second {key} for {}", artifact.name);
             self.error(line, &message);
         } else if !value.is_empty() {
             *slot = Some(if key == "signature" { clean(value) } else { value }.into());
+            self.last = Last::Attribute(key.into());
             if let Some(other) = late {
                 self.bearable(line, &format!("{key} is out of order: it comes before {other}"));
             }
@@ -210,6 +242,17 @@ impl Reader<'_> {
     }
 }
 
+/// Where an attribute of an artifact is kept, if it is.
+fn attribute<'a>(artifact: &'a mut Artifact, key: &str) -> Option<&'a mut Option<String>> {
+    match key {
+        "algorithm" => Some(&mut artifact.algorithm),
+        "hash" => Some(&mut artifact.hash),
+        "content-type" => Some(&mut artifact.content_type),
+        "signature" => Some(&mut artifact.signature),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,6 +275,27 @@ mod tests {
             assert_eq!(manifest.artifacts[1].signature.as_deref(), Some("b.p7s"));
             assert_eq!(manifest.cms, Some(CmsBlock { line: 18, base64: "MIIGAAAA".into() }));
         }
+    }
+
+    #[test]
+    fn lines_that_go_on() {
+        let text = format!(
+            "{METADATA}vnfm_info: a,\n  b\n\nSource: Files/\n  a.yaml\nAlgorithm: SHA-\n 256\nHash: 12\n\t34\nSignature: a.\n p7s\nCertificate: a.\n cert\nnon_mano_artifact_sets:\n  set:\n    Source: c\n      .yaml\n    Hash: 56\n      78\n"
+        );
+        for text in [text.clone(), text.replace('\n', "\r\n")] {
+            let manifest = Manifest::read(text.as_bytes(), "v.mf");
+            assert_eq!(manifest.problems, [], "{text}");
+            assert_eq!(manifest.metadata["vnfm_info"].0, "a,b");
+            let found: Vec<_> = manifest
+                .artifacts
+                .iter()
+                .map(|a| (a.name.as_str(), a.hash.as_deref(), a.signature.as_deref()))
+                .collect();
+            assert_eq!(found, [("Files/a.yaml", Some("1234"), Some("a.p7s")), ("c.yaml", Some("5678"), None)]);
+            assert_eq!(manifest.artifacts[0].algorithm.as_deref(), Some("SHA-256"));
+        }
+        // Nothing goes on after an empty line.
+        assert_eq!(problems(&format!("{METADATA}Source: a\n\n  b\n")), "E v.mf:8: not 'key: value'\n");
     }
 
     /// Line, whether it can be lived with, and message of each problem.
