@@ -9,7 +9,7 @@ use super::digests::hex;
 use super::listing::{Listing, stem};
 use super::meta::{self, Block, Field, field, key_value};
 use super::{META, PackageError, Vnfd, store, vnfd};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -65,9 +65,11 @@ pub fn build(request: &BuildRequest<'_>, out: impl Write + Seek) -> Result<usize
     let archive = Archive::open(request.directory).map_err(failed)?;
     let mut files = archive.load_flawless(super::is_text).map_err(failed)?;
     let output = request.output.canonicalize().ok();
+    let listing = Listing::read(files.0.keys().map(String::as_str), |path| files.bytes(path).map(<[u8]>::to_vec));
+    let listed: BTreeSet<String> = listing.artifacts.into_iter().map(|artifact| artifact.name).collect();
     files.0.retain(|path, _| {
         let hidden = path.split('/').any(|part| part.starts_with('.'));
-        !hidden
+        (!hidden || listed.contains(path))
             && output
                 .as_ref()
                 .is_none_or(|output| request.directory.join(path).canonicalize().ok() != Some(output.clone()))

@@ -59,8 +59,8 @@ pub(crate) fn init(_global: &Global, args: &InitArgs) -> Result<Exit, CliError> 
 /// Make a CSAR of a directory
 ///
 /// Writes TOSCA.meta and the manifest anew, with the digests of what is there. The same files always give the same
-/// bytes. A package with errors is not written. Files and directories whose names begin with a dot are left out, and so
-/// is a signature, which was for other bytes.
+/// bytes. A package with errors is not written. What is in files and directories whose names begin with a dot is left
+/// out, unless the package lists the file, and so is a signature, which was for other bytes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   # Pack it

@@ -104,6 +104,19 @@ fn what_a_package_says_of_itself_stays() {
     }
 }
 
+#[test]
+fn hidden_files_that_are_listed_are_packed() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut draft = Draft::new();
+    draft.set("chart/Chart.yaml", "name: c\n").set("chart/.helmignore", "*.bak").set("chart/.note", "x");
+    draft.list("Name: chart/Chart.yaml\n\nName: chart/.helmignore\n");
+    draft.write(directory.path());
+    let package = look(&built(directory.path(), None).unwrap()).package.unwrap();
+    let chart: Vec<_> = package.files.0.keys().filter(|path| path.starts_with("chart/")).collect();
+    assert_eq!(chart, ["chart/.helmignore", "chart/Chart.yaml"]);
+    assert_eq!(package.digests_checked, package.digests_listed);
+}
+
 /// A link or a damaged file would be left out, so that nothing is made.
 #[test]
 fn what_cannot_be_read_is_not_built_around() {
