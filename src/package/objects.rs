@@ -39,8 +39,8 @@ pub(super) struct Found {
 enum Likeness {
     /// Some document has two of apiVersion, kind and metadata, or the text has them but does not parse.
     Object,
-    /// Some document has one of them.
-    Half,
+    /// Some document, which begins in this line, has one of them.
+    Half(usize),
     /// It is not YAML, and has none of them.
     Unreadable(YamlError),
     /// It is something else.
@@ -74,10 +74,10 @@ impl Package {
             }
             match likeness {
                 Likeness::Object => found.kubernetes.push(path.to_owned()),
-                Likeness::Half => {
+                Likeness::Half(line) => {
                     let message =
                         "no Kubernetes object: it has only one of apiVersion, kind and metadata, and is not used";
-                    found.passed_over.push(Problem::warning("K1", message).file(path));
+                    found.passed_over.push(Problem::warning("K1", message).at(path, line));
                 }
                 Likeness::Unreadable(error) => {
                     let message = format!("no YAML, and not used: {}", error.message);
@@ -117,9 +117,9 @@ impl Package {
                     0 => 0,
                     some => some + keys(node, &["metadata"]),
                 };
-                match nodes.iter().map(likeness).max() {
-                    None | Some(0) => Likeness::None,
-                    Some(1) => Likeness::Half,
+                match nodes.iter().map(|node| (likeness(node), node.line)).max_by_key(|(likeness, _)| *likeness) {
+                    None | Some((0, _)) => Likeness::None,
+                    Some((1, line)) => Likeness::Half(line),
                     Some(_) => Likeness::Object,
                 }
             }

@@ -39,7 +39,7 @@ fn broken_descriptors() {
             "product_name: UPF\n        provider: Other",
             "V3 Definitions/top.yaml:14: VNF property provider is \"Other\", its type allows Acme",
         ),
-        (df, "flavour_id: simple", "other: x", "V4 Definitions/df.yaml: this deployment flavour has no flavour_id"),
+        (df, "flavour_id: simple", "other: x", "V4 Definitions/df.yaml:4: this deployment flavour has no flavour_id"),
         (
             df,
             "min_number_of_instances: 1",
@@ -51,6 +51,18 @@ fn broken_descriptors() {
             "min_number_of_instances: 1",
             "min_number_of_instances: -1",
             "V5 Definitions/df.yaml:9: VDU UPF: min_number_of_instances is not a whole number",
+        ),
+        (
+            df,
+            "min_number_of_instances: 1, max_number_of_instances: 3",
+            "min_number_of_instances: { get_input: least }, max_number_of_instances: 1.5",
+            "V5 Definitions/df.yaml:9: VDU UPF: min_number_of_instances is input \"least\", which has no default\nV5 Definitions/df.yaml:9: VDU UPF: max_number_of_instances is not a whole number",
+        ),
+        (
+            types,
+            TYPES,
+            "- a\n",
+            "V1 Definitions/types.yaml:1: no tosca_definitions_version, so this is no TOSCA definition",
         ),
         (df, "vdu_profile", "profile", "V5 Definitions/df.yaml:7: VDU UPF has no vdu_profile"),
         (
@@ -64,6 +76,52 @@ fn broken_descriptors() {
         let found = draft.replace(path, from, to).problems();
         assert!(found.starts_with(expected), "expected\n{expected}\nfound\n{found}");
     }
+}
+
+#[test]
+fn files_that_import_each_other() {
+    let mut draft = Draft::new();
+    draft.replace("Definitions/df.yaml", "imports: [ types.yaml ]", "imports: [ types.yaml, top.yaml, df.yaml ]");
+    assert_eq!(draft.open().unwrap().warnings, []);
+}
+
+#[test]
+fn values_that_are_inputs() {
+    let inputs = |inputs: &str| {
+        let mut draft = Draft::new();
+        draft.replace(
+            "Definitions/df.yaml",
+            "topology_template:\n",
+            &format!("topology_template:\n  inputs: {{ who: {{ type: string{inputs} }}, many: {{ default: 0o2 }} }}\n"),
+        );
+        draft.replace("Definitions/df.yaml", "name: upf", "name: { get_input: who }");
+        draft.replace(
+            "Definitions/df.yaml",
+            "max_number_of_instances: 3",
+            "max_number_of_instances: { get_input: [ many ] }",
+        );
+        draft
+    };
+    let package = inputs(", default: upf").open().unwrap();
+    let vdu = &package.vnfd.flavours[0].vdus[0];
+    assert_eq!((vdu.name.as_str(), vdu.max, package.warnings.len()), ("upf", 2, 0));
+    let told = |draft: &Draft| draft.open().unwrap().warnings.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(
+        told(&inputs("")),
+        [
+            "Definitions/df.yaml:8: the name of VDU UPF is input \"who\", which has no default, and \"UPF\" cannot be that of a Kubernetes object"
+        ]
+    );
+    assert_eq!(
+        told(inputs("").replace("Definitions/df.yaml", "    UPF:", "    upf:")),
+        [
+            "Definitions/df.yaml:8: the name of VDU upf is input \"who\", which has no default, so its workload is taken to be named \"upf\""
+        ]
+    );
+    assert_eq!(
+        told(Draft::new().replace("Definitions/df.yaml", "name: upf, ", "")),
+        ["Definitions/df.yaml:7: VDU UPF has no name, and \"UPF\" cannot be that of a Kubernetes object"]
+    );
 }
 
 #[test]
@@ -156,7 +214,7 @@ topology_template:
     let error = package.vnfd.flavour(None).unwrap_err();
     assert_eq!(error.to_string(), "the package has several flavours, choose one: simple, big");
     draft.replace("Definitions/big.yaml", "flavour_id: big", "flavour_id: simple");
-    assert_eq!(draft.problems(), "V4 Definitions/big.yaml: flavour simple is here and in Definitions/df.yaml");
+    assert_eq!(draft.problems(), "V4 Definitions/big.yaml:3: flavour simple is here and in Definitions/df.yaml");
 }
 
 #[test]

@@ -140,6 +140,16 @@ fn container_types() {
     );
     let mciop = |more: &str| format!("    Chart: {{ type: tosca.nodes.nfv.Mciop, {more} }}\n");
     assert_eq!(with(&mciop("requirements: [ associatedVdu: UPF ]"), ""), "");
+    for kind in ["HelmChart", "HelmParamMappingScript", "HelmParamMappingRule"] {
+        let of = |name: &str| format!("{name}: {{ type: tosca.artifacts.nfv.{kind}, file: Files/cm.yaml }}");
+        let script = "s: { type: tosca.artifacts.nfv.HelmParamMappingScript, file: Files/cm.yaml }";
+        let script = if kind == "HelmParamMappingRule" { script } else { "" };
+        let all = format!("requirements: [ associatedVdu: UPF ], artifacts: {{ {}, {}, {script} }}", of("a"), of("b"));
+        assert_eq!(
+            with(&mciop(&all), ""),
+            format!("Error V11 Definitions/df.yaml:10: Mciop Chart has 2 {kind} artifacts, one is allowed")
+        );
+    }
     assert_eq!(with(&mciop(""), ""), "Error V11 Definitions/df.yaml:10: Mciop Chart has no associatedVdu");
     assert_eq!(
         with(
@@ -258,6 +268,20 @@ fn what_workloads_need() {
         said(&missing),
         ["Warning K6 Files/upf.yaml:1: Deployment upf uses Secret s, which is not in the package"]
     );
+    let pod_spec =
+        "spec: { serviceAccountName: who, volumes: [ { name: a, persistentVolumeClaim: { claimName: data } } ],";
+    let others =
+        workload("Deployment", "upf", "{ env: [] }").replace("spec: { containers", &format!("{pod_spec} containers"));
+    assert_eq!(
+        said(&others),
+        [
+            "Warning K6 Files/upf.yaml:1: Deployment upf uses PersistentVolumeClaim data, which is not in the package",
+            "Warning K6 Files/upf.yaml:1: Deployment upf uses ServiceAccount who, which is not in the package",
+        ]
+    );
+    let object = |kind: &str, name: &str| format!("---\napiVersion: v1\nkind: {kind}\nmetadata: {{ name: {name} }}\n");
+    let there = [object("ServiceAccount", "who"), object("PersistentVolumeClaim", "data")].concat();
+    assert_eq!(said(&format!("{others}{there}")), [""; 0]);
     let replicas = workload("ReplicaSet", "upf", "{ env: [] }");
     assert_eq!(
         said(&format!("{replicas}{}", pod("app: upf, a: b"))),
@@ -330,11 +354,11 @@ fn a_package_without_a_descriptor_still_has_its_manifests_judged() {
 #[test]
 fn a_file_that_has_too_little_of_an_object_is_named() {
     let mut draft = right();
-    draft.set("Files/half.yaml", "kind: ConfigMap\n").set("Files/values.yaml", "metadata: x\n");
+    draft.set("Files/half.yaml", "a: 1\n---\nkind: ConfigMap\n").set("Files/values.yaml", "metadata: x\n");
     draft.set("Files/torn.yaml", "a: 1\nb: [\n").list("Name: Files/torn.yaml\n");
     let lines = found(draft.list("Name: Files/half.yaml\n\nName: Files/values.yaml\n"));
     assert!(lines.iter().any(|line| line.starts_with("Warning K1 Files/torn.yaml:")), "{lines:#?}");
-    let expected = "Warning K1 Files/half.yaml: no Kubernetes object: it has only one of apiVersion, kind and metadata, and is not used";
+    let expected = "Warning K1 Files/half.yaml:3: no Kubernetes object: it has only one of apiVersion, kind and metadata, and is not used";
     assert!(lines.contains(&expected.to_owned()), "{lines:#?}");
     assert!(!lines.iter().any(|line| line.contains("values.yaml")), "{lines:#?}");
 }

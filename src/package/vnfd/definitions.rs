@@ -42,11 +42,22 @@ impl Definition {
                 // get_property and the other functions need a deployed topology.
                 return if entry.key.starts_with("get_") { None } else { Some(node) };
             }
-            let name = entry.value.text().or_else(|| entry.value.items().first().and_then(Node::text))?;
+            let name = input_name(node)?;
             node = self.topology()?.at(&["inputs", &name, "default"])?;
         }
         None
     }
+
+    /// The input that a value names, if nothing is to be had from it without a request.
+    pub fn open_input(&self, node: &Node) -> Option<String> {
+        if self.resolve(node).is_some() { None } else { input_name(node) }
+    }
+}
+
+/// The name of the input of which a value is taken.
+fn input_name(node: &Node) -> Option<String> {
+    let value = node.get("get_input")?;
+    value.text().or_else(|| value.items().first().and_then(Node::text))
 }
 
 /// All definition files, the entry first, each once.
@@ -109,8 +120,9 @@ fn parse(file: &str, files: &Files, problems: &mut Vec<Problem>) -> Option<Defin
             let message = format!("tosca_definitions_version is {text}, known are tosca_simple_yaml_1_0 to 1_3");
             problems.push(Problem::error("V1", message).at(file, line));
         }
-        None => problems
-            .push(Problem::error("V1", "no tosca_definitions_version, so this is no TOSCA definition").file(file)),
+        None => problems.push(
+            Problem::error("V1", "no tosca_definitions_version, so this is no TOSCA definition").at(file, root.line),
+        ),
     }
     Some(Definition { file: file.into(), root })
 }

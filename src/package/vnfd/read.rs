@@ -141,14 +141,14 @@ impl<'a> Reader<'a> {
             let Some(id) = self.flavour_id(definition) else {
                 problems.push(
                     Problem::error("V4", "this deployment flavour has no flavour_id")
-                        .file(&definition.file)
+                        .at(&definition.file, mapping_line(definition))
                         .help("it stands in topology_template.substitution_mappings.properties"),
                 );
                 continue;
             };
             if let Some(other) = flavours.iter().find(|flavour| flavour.id == id) {
                 let message = format!("flavour {id} is here and in {}", other.file);
-                problems.push(Problem::error("V4", message).file(&definition.file));
+                problems.push(Problem::error("V4", message).at(&definition.file, mapping_line(definition)));
                 continue;
             }
             let mut vdus = vdu::read(definition, self.types, problems);
@@ -229,6 +229,13 @@ impl<'a> Reader<'a> {
         }
         scripts
     }
+}
+
+/// Where a flavour's file says what it stands in for.
+fn mapping_line(definition: &Definition) -> usize {
+    let topology = definition.topology();
+    let mapping = topology.and_then(|topology| topology.get("substitution_mappings")).or(topology);
+    mapping.map_or(definition.root.line, |node| node.line)
 }
 
 /// Where a missing file was meant to be. `../Scripts/x` is seen from the definition; older packages write `Scripts/x`

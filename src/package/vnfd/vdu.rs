@@ -21,15 +21,29 @@ pub(super) fn read(definition: &Definition, types: &Types<'_>, problems: &mut Ve
                 .and_then(|data| definition.resolve(data.get(name)?))
                 .and_then(Node::text)
         };
-        let name = workload("name").or_else(|| text("name")).unwrap_or_else(|| {
-            let message = format!("VDU {id} has no name, so its workload is taken to be named {id:?}");
-            problems.push(Problem::warning("V6", message).at(&definition.file, line));
-            id.to_owned()
-        });
-        if !is_subdomain(&name) {
-            let message = format!("VDU {id}: name {name:?} cannot be that of a Kubernetes object");
-            // Another flavour may do without this VDU, and whether its workload exists is another question.
-            problems.push(Problem::error("V6", message).at(&definition.file, line).bearable());
+        let given = workload("name").or_else(|| text("name"));
+        let name = given.clone().unwrap_or_else(|| id.to_owned());
+        let mut wrong = |problem: Problem| problems.push(problem.at(&definition.file, line));
+        match given {
+            Some(name) if is_subdomain(&name) => {}
+            Some(name) => {
+                let message = format!("VDU {id}: name {name:?} cannot be that of a Kubernetes object");
+                // Another flavour may do without this VDU, and whether its workload exists is another question.
+                wrong(Problem::error("V6", message).bearable());
+            }
+            None => {
+                let input = node.at(&["properties", "name"]).and_then(|value| definition.open_input(value));
+                let why = match input {
+                    Some(input) => format!("the name of VDU {id} is input {input:?}, which has no default"),
+                    None => format!("VDU {id} has no name"),
+                };
+                if is_subdomain(id) {
+                    wrong(Problem::warning("V6", format!("{why}, so its workload is taken to be named {id:?}")));
+                } else {
+                    let message = format!("{why}, and {id:?} cannot be that of a Kubernetes object");
+                    wrong(Problem::error("V6", message).bearable());
+                }
+            }
         }
         let (min, max) = profile(id, line, property("vdu_profile"), definition, problems);
         vdus.push(Vdu {
@@ -69,7 +83,10 @@ fn profile(
     let mut bound = |name: &str| {
         let value = profile.get(name).and_then(|value| definition.resolve(value));
         whole(value).or_else(|| {
-            let message = format!("VDU {id}: {name} is not a whole number");
+            let message = match profile.get(name).and_then(|value| definition.open_input(value)) {
+                Some(input) => format!("VDU {id}: {name} is input {input:?}, which has no default"),
+                None => format!("VDU {id}: {name} is not a whole number"),
+            };
             problems.push(Problem::error("V5", message).at(&definition.file, value.map_or(profile.line, |v| v.line)));
             None
         })
