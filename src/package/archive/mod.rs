@@ -187,7 +187,9 @@ impl Archive {
 
     fn listed(source: Source, names: Names, mut entries: BTreeMap<String, Entry>) -> Result<Self, Vec<Problem>> {
         let (problems, unreadable) = names.finish()?;
-        entries.extend(unreadable.into_iter().map(|path| (path, Entry::Refused)));
+        for path in unreadable {
+            entries.entry(path).or_insert(Entry::Refused);
+        }
         Ok(Self { source, entries, problems })
     }
 

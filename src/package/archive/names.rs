@@ -102,7 +102,6 @@ impl Names {
                 .push(Problem::error("C1", format!("the paths of its files take more than {MAX_TOTAL_BYTES} bytes")));
             return Err(self.problems);
         }
-        self.unreadable.retain(|path| !self.seen.contains(path));
         Ok((self.problems, self.unreadable))
     }
 }

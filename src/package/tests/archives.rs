@@ -183,6 +183,21 @@ fn damaged_entries_and_all_else_in_one_run() {
 }
 
 #[test]
+fn encrypted_entries() {
+    for file in ["Files/cm.yaml", META] {
+        let mut bytes = Draft::new().zip();
+        for at in 0..bytes.len() - 60 {
+            for (signature, flags, path) in [(b"PK\x03\x04", 6, 30), (b"PK\x01\x02", 8, 46)] {
+                if &bytes[at..at + 4] == signature && bytes[at + path..].starts_with(file.as_bytes()) {
+                    bytes[at + flags] |= 1;
+                }
+            }
+        }
+        assert_eq!(said(open_zip(bytes).map(|_| ())), format!("C1 entry {file} is encrypted"));
+    }
+}
+
+#[test]
 fn no_flood_of_damaged_entries() {
     let mut draft = Draft::new();
     for number in 0..150 {
