@@ -71,6 +71,18 @@ impl CliError {
         self
     }
 
+    /// Several errors as one, each in lines of its own.
+    pub fn all(errors: Vec<Self>) -> Self {
+        let messages: Vec<String> = errors.iter().map(|error| error.message.clone()).collect();
+        let mut all = Self::new(messages.join("\n"));
+        for hint in errors.into_iter().flat_map(|error| error.hints) {
+            if !all.hints.contains(&hint) {
+                all.hints.push(hint);
+            }
+        }
+        all
+    }
+
     /// The whole text, coloured. Commands to type carry `namespace_flag`, where they name no namespace themselves.
     pub fn render(&self, namespace_flag: &str) -> String {
         let mut text = format!("{} {}\n", "error:".red().bold(), indent(&printable(&self.message)));

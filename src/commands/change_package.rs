@@ -79,6 +79,7 @@ pub(crate) async fn run(global: &Global, args: ChangePackageArgs) -> Result<Exit
             .map(Choice::in_force),
         namespace: Some(&current.namespace),
         files: Some(chosen),
+        listed_in: request.def_files().map(|_| &request.source),
     };
     let selection = Selection::resolve(&env, wanted, &package).await.map_err(|error| {
         error.hint(format!("{} runs in flavour {}, which a change of the package keeps", args.name, current.flavour_id))

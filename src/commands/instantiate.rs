@@ -87,6 +87,7 @@ pub(crate) async fn run(global: &Global, args: InstantiateArgs) -> Result<Exit, 
         level: Choice::of(args.level.as_deref(), request.instantiation_level_id.as_deref(), &request.source),
         namespace: args.target_namespace.as_deref().or(request.namespace()),
         files: request.def_files().map(<[String]>::to_vec),
+        listed_in: request.def_files().map(|_| &request.source),
     };
     let selection = Selection::resolve(&env, wanted, &package).await?;
     notes.extend(selection.notes.iter().cloned());

@@ -5,7 +5,7 @@ mod fields;
 use super::env::Env;
 use crate::cli::error::CliError;
 use crate::cluster::store::StoreError;
-use crate::package::{Authorities, OpenOptions, Package, Signature};
+use crate::package::{Authorities, OpenOptions, Package, Problem, Signature};
 use crate::record::PackageId;
 use crate::yaml;
 use fields::{Field, Kind};
@@ -38,6 +38,13 @@ impl Source {
     /// File, and line if the file has the field.
     pub fn place(&self, field: &str) -> String {
         self.lines.get(field).map_or_else(|| self.path.clone(), |line| format!("{}:{line}", self.path))
+    }
+
+    /// A problem of a package that a field's value leads to, at the field.
+    pub fn place_problem(&self, field: &str, problem: Problem) -> Problem {
+        let message = format!("field {field}: {}", problem.message);
+        let line = self.lines.get(field).copied();
+        Problem { file: Some(self.path.clone()), line, message, ..problem }
     }
 
     /// The error that a field's value leads to.

@@ -52,7 +52,12 @@ pub struct Wanted<'a> {
     pub namespace: Option<&'a str>,
     /// Kubernetes files of the package.
     pub files: Option<Vec<String>>,
+    /// The request that lists them, if one does.
+    pub listed_in: Option<&'a Source>,
 }
+
+/// The field of a request that lists Kubernetes files.
+const FILES: &str = "additionalParams.lcm-kubernetes-def-files";
 
 /// The objects of a package that are to be in the cluster.
 pub struct Selection {
@@ -72,16 +77,26 @@ impl Selection {
     /// Resolves what is wanted.
     ///
     /// # Errors
-    /// The package has no such flavour, level or file, or the cluster does not serve a kind; all of those at once.
+    /// The package has no such flavour, level or file, all of them at once; or the cluster does not serve a kind.
     pub async fn resolve(env: &Env, wanted: Wanted<'_>, package: &Package) -> Result<Self, CliError> {
         let id = |choice: Option<Choice<'_>>| choice.map(|choice| choice.id.to_owned());
+        let mut wrong = Vec::new();
         let flavour = package.vnfd.flavour(id(wanted.flavour).as_deref());
-        let flavour = flavour.map_err(|error| Choice::wrong(wanted.flavour, "flavourId", error))?.clone();
-        let level = flavour.level(id(wanted.level).as_deref());
-        let level = level.map_err(|error| Choice::wrong(wanted.level, "instantiationLevelId", error))?;
-        let level = level.map(|level| level.id.clone());
+        let flavour = flavour.map_err(|error| wrong.push(Choice::wrong(wanted.flavour, "flavourId", error))).ok();
+        let level = flavour.map(|flavour| flavour.level(id(wanted.level).as_deref()));
+        let level = level.transpose();
+        let level = level.map_err(|error| wrong.push(Choice::wrong(wanted.level, "instantiationLevelId", error)));
+        let level = level.ok().flatten().flatten().map(|level| level.id.clone());
         let files = wanted.files.unwrap_or_else(|| package.kubernetes_files());
-        let crate::package::Selection { manifests, notes } = package.select(&files)?;
+        let selected = package.select_of(&files, |index, problem| match wanted.listed_in {
+            Some(request) => request.place_problem(&format!("{FILES}[{index}]"), problem),
+            None => problem,
+        });
+        let selected = selected.map_err(|error| wrong.push(error.into())).ok();
+        let (Some(flavour), Some(selected), true) = (flavour.cloned(), selected, wrong.is_empty()) else {
+            return Err(CliError::all(wrong));
+        };
+        let crate::package::Selection { manifests, notes } = selected;
         let notes = notes.iter().filter(|note| note.is_note()).map(ToString::to_string).collect();
         let namespaced = scopes(env, &manifests).await?;
         let namespace = wanted.namespace.map(ToOwned::to_owned);

@@ -347,6 +347,16 @@ impl Prepared {
                 ))
             }
             Refusal::Package(error) => error.into(),
+            Refusal::Paths(problems) => {
+                let told = problems.into_iter().map(|problem| match problem.index {
+                    Some(index) => {
+                        let field = format!("metadata.configmap_secret_paths[{index}]");
+                        self.asked.request.source.blame(&field, problem.message)
+                    }
+                    None => CliError::new(problem.message),
+                });
+                CliError::all(told.collect()).hint("Nothing was written")
+            }
             other => CliError::new(other).hint("Nothing was written"),
         }
     }

@@ -148,15 +148,32 @@ impl Package {
     /// # Errors
     /// As [`Package::manifests`].
     pub fn select(&self, files: &[String]) -> Result<Selection, PackageError> {
+        self.select_of(files, |_, problem| problem)
+    }
+
+    /// As [`Package::select`]; `place` puts what is wrong with one of the list, which it gets the index of, where the list
+    /// was read.
+    ///
+    /// # Errors
+    /// As [`Package::manifests`].
+    pub fn select_of(
+        &self,
+        files: &[String],
+        place: impl Fn(usize, Problem) -> Problem,
+    ) -> Result<Selection, PackageError> {
         let mut reader = Reader::new(self);
         let mut taken: Vec<&str> = Vec::new();
-        for file in files {
+        for (index, file) in files.iter().enumerate() {
             let path = super::meta::clean(file);
-            if taken.contains(&path) {
-                reader.problems.push(Problem::error("R1", "is in the list of files twice").file(path));
+            let wrong = if taken.contains(&path) {
+                Some(Problem::error("R1", format!("{path} is in the list of files twice")))
             } else {
                 taken.push(path);
-                reader.file(path);
+                reader.cannot_be_chosen(path)
+            };
+            match wrong {
+                Some(problem) => reader.problems.push(place(index, problem)),
+                None => reader.file(path),
             }
         }
         reader.twice(Severity::Error);
@@ -227,18 +244,17 @@ impl<'a> Reader<'a> {
         Self { package, problems: Vec::new(), manifests: Vec::new() }
     }
 
-    fn file(&mut self, path: &str) {
+    /// Why a file is none of those that may be chosen.
+    fn cannot_be_chosen(&self, path: &str) -> Option<Problem> {
         if path.contains("://") {
-            self.problems.push(
-                Problem::error("R1", format!("{path} is a URL, which is not fetched"))
-                    .help("put the file into the package"),
-            );
-            return;
+            let problem = Problem::error("R1", format!("{path} is a URL, which is not fetched"));
+            return Some(problem.help("put the file into the package"));
         }
-        if !self.package.artifacts.iter().any(|artifact| artifact.name == path) {
-            self.problems.push(self.not_listed(path));
-            return;
-        }
+        let listed = self.package.artifacts.iter().any(|artifact| artifact.name == path);
+        (!listed).then(|| self.not_listed(path))
+    }
+
+    fn file(&mut self, path: &str) {
         let Some(text) = self.package.files.bytes(path) else {
             self.problems.push(Problem::error("K1", "not a Kubernetes manifest, or too large for one").file(path));
             return;
@@ -265,9 +281,7 @@ impl<'a> Reader<'a> {
             None => format!("Kubernetes manifests that it lists: {}", known.join(", ")),
         };
         if self.package.files.contains(path) {
-            return Problem::error("R1", format!("is in the package, but {META} does not list it"))
-                .file(path)
-                .help(help);
+            return Problem::error("R1", format!("{path} is in the package, but {META} does not list it")).help(help);
         }
         Problem::error("R1", format!("no {path} in the package")).help(help)
     }

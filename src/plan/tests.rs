@@ -212,10 +212,16 @@ fn the_request_says_which_config_may_change() {
     assert_eq!(in_place, pairs(&[("env-test", "in place"), ("volume-test", "in place")]));
     let deferred = update::deferred(&target, &world.contents).expect("deferred");
     assert_eq!(deferred.iter().filter(|entry| entry.field.starts_with("key ")).count(), 3);
-    let unknown = world.update("after", Some(&["Files/kubernetes/nosuch.yaml".to_owned()]));
-    assert!(matches!(unknown, Err(Refusal::Paths(problems)) if problems.len() == 1));
-    let not_config = world.update("after", Some(&["Files/kubernetes/pod_env.yaml".to_owned()]));
-    assert!(matches!(not_config, Err(Refusal::Paths(problems)) if problems[0].contains("not a ConfigMap")));
+    let paths = ["nosuch", "configmap_2", "pod_env"].map(|name| format!("Files/kubernetes/{name}.yaml"));
+    let Err(Refusal::Paths(problems)) = world.update("after", Some(&paths)) else { panic!("it is not refused") };
+    let told: Vec<_> = problems.iter().map(|problem| (problem.index, problem.message.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            (Some(0), "Files/kubernetes/nosuch.yaml is not a Kubernetes file of the package"),
+            (Some(2), "Files/kubernetes/pod_env.yaml defines Pod env-test, not a ConfigMap or Secret"),
+        ]
+    );
 }
 
 #[test]

@@ -214,11 +214,14 @@ fn what_the_package_does_not_have_is_told_with_what_it_has() {
         let flavour = request(&json!({"flavourId": "huge"}));
         let place = format!("{}:1: field flavourId: no flavour \"huge\"", flavour.path());
         instantiate(&ns, &sample, &["-f", flavour.path()]).exits(1).says([&*place, "it has: simple"]);
-        let files = json!(["Files/kubernetes/pod_evn.yaml", "deployment.yaml"]);
-        let files = request(&json!({"flavourId": "simple", "additionalParams": {"lcm-kubernetes-def-files": files}}));
+        let text = "flavourId: simple\ninstantiationLevelId: huge\nadditionalParams:\n  lcm-kubernetes-def-files:\n  - Files/kubernetes/pod_evn.yaml\n  - deployment.yaml\n";
+        let files = File::new("request.yaml", text);
+        let at = |line: u32, field: &str| format!("{}:{line}: field {field}: no ", files.path());
+        let file = |index: u32| at(5 + index, &format!("additionalParams.lcm-kubernetes-def-files[{index}]"));
         instantiate(&ns, &sample, &["-f", files.path()]).exits(1).says([
-            "no Files/kubernetes/pod_evn.yaml in the package",
-            "no deployment.yaml in the package",
+            &*format!("{}instantiation level \"huge\" in flavour simple", at(2, "instantiationLevelId")),
+            &format!("{}Files/kubernetes/pod_evn.yaml in the package", file(0)),
+            &format!("{}deployment.yaml in the package", file(1)),
             "did you mean Files/kubernetes/deployment.yaml?",
         ]);
         let broken = File::new("request.json", "{\"flavourId\": \"simple\",\n \"additionalParams\": [}\n");
@@ -328,8 +331,14 @@ fn an_update_that_cannot_be_is_refused_before_the_first_write() {
 
         let absent = paths(json!(["Files/kubernetes/absent.yaml", "Files/kubernetes/web.yaml"]));
         update(&ns, &changed(), &["-f", absent.path()]).exits(1).says([
-            "Files/kubernetes/absent.yaml is not a Kubernetes file of the package",
-            "Files/kubernetes/web.yaml defines Deployment web, not a ConfigMap or Secret",
+            &*format!(
+                "{}:4: field metadata.configmap_secret_paths[0]: Files/kubernetes/absent.yaml is not a Kubernetes file of the package",
+                absent.path()
+            ),
+            &format!(
+                "{}:5: field metadata.configmap_secret_paths[1]: Files/kubernetes/web.yaml defines Deployment web, not a ConfigMap or Secret",
+                absent.path()
+            ),
             "Nothing was written",
         ]);
         let new = changed().manifest("extra.yaml", &yaml(&[config_map("extra", &[])]));

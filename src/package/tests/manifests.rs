@@ -58,12 +58,19 @@ fn files_that_cannot_be_chosen() {
         said(Err(error)),
         "\
 R1 no other/cm.yaml in the package
-R1 Files/unlisted.yaml: is in the package, but TOSCA-Metadata/TOSCA.meta does not list it
+R1 Files/unlisted.yaml is in the package, but TOSCA-Metadata/TOSCA.meta does not list it
 R1 http://example.com/x.yaml is a URL, which is not fetched
-R1 Files/cm.yaml: is in the list of files twice
+R1 Files/cm.yaml is in the list of files twice
 K4 ConfigMap cm is defined in Files/cm.yaml and in Files/again.yaml"
     );
     assert_eq!(package.defines().unwrap().len(), 2);
+    // Whoever read the list says where each stands.
+    let files = ["Files/cm.yaml", "none.yaml", "Files/cm.yaml"].map(str::to_owned);
+    let error = package.select_of(&files, |index, problem| problem.at("request.json", 10 + index)).unwrap_err();
+    assert_eq!(
+        said(Err(error)),
+        "R1 request.json:11: no none.yaml in the package\nR1 request.json:12: Files/cm.yaml is in the list of files twice"
+    );
 }
 
 #[test]

@@ -81,12 +81,21 @@ pub struct RefusedChange {
     pub detail: String,
 }
 
+/// What is wrong with the config paths of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathProblem {
+    /// Which path of the list it is about, if it is about one.
+    pub index: Option<usize>,
+    /// What is wrong.
+    pub message: String,
+}
+
 /// Why an update is refused before anything is written.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
-    /// Listed config paths that cannot be used; one message each.
-    #[error("{}", .0.join("\n"))]
-    Paths(Vec<String>),
+    /// Config paths that cannot be used.
+    #[error("{}", .0.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>().join("\n"))]
+    Paths(Vec<PathProblem>),
     /// Changes that an update cannot make.
     #[error("update cannot make {} of the package's changes", .0.len())]
     Changes(Vec<RefusedChange>),
@@ -417,19 +426,19 @@ fn listed_objects(
     let Some(paths) = request.config_paths else { return Ok(None) };
     let mut objects = Vec::new();
     let mut problems = Vec::new();
-    for path in paths {
+    for (index, path) in paths.iter().enumerate() {
+        let mut wrong = |message: String| problems.push(PathProblem { index: Some(index), message });
         let Some(defined) = defines.get(path) else {
-            problems.push(format!("configmap_secret_paths: {path} is not a Kubernetes file of the package"));
+            wrong(format!("{path} is not a Kubernetes file of the package"));
             continue;
         };
         for object in defined {
             let known =
                 request.current.objects.iter().any(|state| defined_as(object, state, &request.current.namespace));
             if !is_config(object) {
-                problems.push(format!("configmap_secret_paths: {path} defines {object}, not a ConfigMap or Secret"));
+                wrong(format!("{path} defines {object}, not a ConfigMap or Secret"));
             } else if !known {
-                problems
-                    .push(format!("configmap_secret_paths: {path} defines {object}, which the instance does not have"));
+                wrong(format!("{path} defines {object}, which the instance does not have"));
             } else {
                 objects.push(object.clone());
             }
@@ -477,11 +486,14 @@ fn files(request: &Request<'_>, defines: &BTreeMap<String, Vec<ObjectRef>>) -> R
             match candidates.as_slice() {
                 [] => {}
                 [one] => choose(one),
-                several => problems.push(format!(
-                    "{} is defined in {}; name the file in configmap_secret_paths, or keep the path {file}",
-                    state.reference,
-                    several.iter().map(|s| s.as_str()).collect::<Vec<_>>().join(" and ")
-                )),
+                several => problems.push(PathProblem {
+                    index: None,
+                    message: format!(
+                        "{} is defined in {}; name the file in configmap_secret_paths, or keep the path {file}",
+                        state.reference,
+                        several.iter().map(|s| s.as_str()).collect::<Vec<_>>().join(" and ")
+                    ),
+                }),
             }
         }
         if !all_listed && defines.contains_key(file) {
