@@ -126,6 +126,12 @@ fn broken_content_is_named() {
     let mut bytes = good.clone();
     patch(&mut bytes, b"kind: ConfigMap", b"kind: ConfigMop");
     assert_eq!(said(open_zip(bytes).map(|_| ())), "C1 entry Files/cm.yaml cannot be unpacked: invalid checksum");
+    // The list leads to a place where no entry begins.
+    let mut bytes = good.clone();
+    let name = bytes.windows(13).position(|window| window == b"Files/cm.yaml").unwrap();
+    bytes[name - 30] = b'X';
+    let problems = said(open_zip(bytes).map(|_| ()));
+    assert!(problems.starts_with("C1 entry Files/cm.yaml cannot be unpacked: "), "{problems}");
     // Compressed in a way that nobody reads here (12: bzip2).
     let mut bytes = good;
     for at in 0..bytes.len() - 60 {

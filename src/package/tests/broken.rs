@@ -188,6 +188,7 @@ fn every_broken_package_has_its_message() {
         ("no metadata", with_manifest("Source: Files/cm.yaml\n")),
         ("metadata that is missing", with_manifest("metadata:\nvnf_provider_id: x\n")),
         ("metadata twice", with_manifest(&format!("{METADATA}vnf_provider_id: y\n"))),
+        ("a second metadata", with_manifest(&format!("{METADATA}metadata:\n"))),
         ("unknown metadata", with_manifest(&format!("{METADATA}colour: red\n"))),
         ("no date", with_manifest(&METADATA.replace("2026-01-31", "31.1.2026"))),
         ("metadata that comes late", with_manifest(&format!("Source: Files/cm.yaml\n{METADATA}"))),

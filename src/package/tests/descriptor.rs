@@ -39,6 +39,12 @@ fn broken_descriptors() {
             "product_name: UPF\n        provider: Other",
             "V3 Definitions/top.yaml:14: VNF property provider is \"Other\", its type allows Acme",
         ),
+        (
+            top,
+            "product_name: UPF",
+            "product_name: [ UPF ]",
+            "V3 Definitions/top.yaml:13: VNF property product_name is not a text",
+        ),
         (df, "flavour_id: simple", "other: x", "V4 Definitions/df.yaml:4: this deployment flavour has no flavour_id"),
         (
             df,
@@ -83,6 +89,28 @@ fn files_that_import_each_other() {
     let mut draft = Draft::new();
     draft.replace("Definitions/df.yaml", "imports: [ types.yaml ]", "imports: [ types.yaml, top.yaml, df.yaml ]");
     assert_eq!(draft.open().unwrap().warnings, []);
+}
+
+#[test]
+fn an_id_that_is_no_uuid_is_odd() {
+    let mut draft = Draft::new();
+    let package = draft.replace("Definitions/top.yaml", "97018ca2-bf29", "97018ca2bf29").open().unwrap();
+    let told: Vec<_> = package.warnings.iter().map(|problem| format!("{} {problem}", problem.rule)).collect();
+    assert_eq!(
+        told,
+        ["V3 Definitions/top.yaml:9: descriptor_id \"97018ca2bf29-4715-9e2b-6e432dd1f414\" is not a UUID"]
+    );
+}
+
+#[test]
+fn more_definitions_than_are_read() {
+    let mut draft = Draft::new();
+    for number in 0..200 {
+        draft.set(&format!("Definitions/{number}.yaml"), "tosca_definitions_version: tosca_simple_yaml_1_2\n");
+    }
+    let imports: String = (0..200).map(|number| format!("- {number}.yaml\n")).collect();
+    draft.replace("Definitions/top.yaml", "- df.yaml\n", &format!("- df.yaml\n{imports}"));
+    assert_eq!(draft.problems(), "V2 Definitions/top.yaml: more than 200 definition files");
 }
 
 #[test]
@@ -176,6 +204,24 @@ fn broken_policies() {
         assert!(all.contains(from), "{from}");
         let found = draft.replace("Definitions/df.yaml", "  policies:\n", &all.replace(from, to)).problems();
         assert_eq!(found.lines().next(), Some(expected), "{found}");
+    }
+    let more = |policy: &str| format!("{all}  - m: {{ {policy} }}\n");
+    for (text, expected) in [
+        (all.replace("max_scale_level: 2", "max_scale_level: two"), "V7 Definitions/df.yaml:13: aspect up: max_scale_level is not a whole number"),
+        (all.replace("scale_level: 0", "scale_level: -1"), "V8 Definitions/df.yaml:16: level small, aspect up: scale_level is not a whole number"),
+        (all.replace("{ d1: { number_of_instances: 1 } }", "{ d1: { number_of_instances: 1.5 } }"), "V7 Definitions/df.yaml:19: policy d, delta d1: number_of_instances is not a whole number"),
+        (all.replace(", step_deltas: [ d1 ]", "").replace("deltas: { d1: { number_of_instances: 1 } }", "deltas: {}"), "V7 Definitions/df.yaml:19: policy d has no deltas"),
+        (more("type: tosca.policies.nfv.VduInitialDelta, properties: { initial_delta: { number_of_instances: 1 } }"), "V7 Definitions/df.yaml:25: policy m has no targets"),
+        (more("type: tosca.policies.nfv.VduInitialDelta, targets: [ UPF ]"), "V7 Definitions/df.yaml:25: policy m has no initial_delta"),
+        (
+            more("type: tosca.policies.nfv.VduScalingAspectDeltas, targets: [ UPF ], properties: { aspect: far, deltas: { d1: { number_of_instances: 1 } } }")
+                .replace("aspects: { up:", "aspects: { far: { max_scale_level: 1 }, up:"),
+            "V7 Definitions/df.yaml:25: VDU UPF scales with aspect up already",
+        ),
+    ] {
+        let mut draft = Draft::new();
+        assert_ne!(text, all);
+        assert_eq!(draft.replace("Definitions/df.yaml", "  policies:\n", &text).problems().lines().next(), Some(expected));
     }
     let mut odd = Draft::new();
     let initial = "  - n:\n      type: tosca.policies.nfv.VduInitialDelta\n      properties: { initial_delta: { number_of_instances: 2 } }\n      targets: [ UPF ]\n";

@@ -75,6 +75,8 @@ fn what_is_no_archive() {
     assert!(said(open_zip(b"hello".to_vec()).map(|_| ())).starts_with("C1 not a zip archive: "));
     let missing = Package::open(Path::new("/no/such.csar"), &OpenOptions::default()).unwrap_err();
     assert_eq!(missing.to_string(), "/no/such.csar: cannot be read: no such file or directory");
+    let device = Package::open(Path::new("/dev/null"), &OpenOptions::default()).unwrap_err();
+    assert_eq!(device.to_string(), "/dev/null: neither a file nor a directory");
     let directory = tempfile::tempdir().unwrap();
     let error = Package::open(directory.path(), &OpenOptions::default()).unwrap_err();
     assert_eq!(
@@ -148,6 +150,32 @@ fn bombs_are_refused() {
         draft.0.push((format!("f/{number}"), String::new()));
     }
     assert_eq!(draft.problems(), "C1 10006 or more entries, limit 10000");
+}
+
+/// What is too large to be parsed is hashed, and told for what it is.
+#[test]
+fn files_that_are_too_large_to_be_read() {
+    let long = format!("# {}\n", "x".repeat(crate::yaml::MAX_BYTES));
+    let told = |path: &str, text: String| {
+        let directory = tempfile::tempdir().unwrap();
+        Draft::new().set(path, &text).write(directory.path());
+        let found = Package::open(directory.path(), &OpenOptions::default());
+        let problems = found.map_or_else(|error| error.problems, |package| package.warnings);
+        problems.iter().map(|problem| format!("{} {problem}", problem.rule)).collect::<Vec<_>>()
+    };
+    let mib = crate::yaml::MAX_BYTES / 1024 / 1024;
+    assert_eq!(
+        told(META, format!("{}{long}", Draft::new().text(META))),
+        [format!("C1 entry {META} expands to more than {mib} MiB, which is too much for its kind")]
+    );
+    assert_eq!(
+        told("Files/cm.yaml", format!("{long}{CONFIG}")),
+        ["C1 Files/cm.yaml: too large to be read, so that it is not taken for a Kubernetes manifest"]
+    );
+    assert_eq!(
+        told("Definitions/df.yaml", format!("{FLAVOUR}{long}")),
+        ["V1 Definitions/df.yaml: too large for a definition"]
+    );
 }
 
 #[test]
