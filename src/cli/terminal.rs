@@ -317,6 +317,6 @@ fn reflows(variable: impl Fn(&str) -> Option<String>) -> bool {
 }
 
 #[cfg(test)]
-mod story;
+pub(crate) mod story;
 #[cfg(test)]
 mod tests;

@@ -207,6 +207,12 @@ impl Observer {
         }
     }
 
+    /// Of no cluster: it knows what is put, for tests.
+    #[cfg(test)]
+    pub(crate) fn unconnected(instance_id: &str) -> Self {
+        Self::new(instance_id, &Sources { kinds: BTreeSet::new(), workloads: Vec::new(), others: Vec::new() })
+    }
+
     async fn begin(cluster: &Cluster, instance_id: &str, sources: &Sources<'_>) -> Result<Self, ClusterError> {
         let observer = Self::new(instance_id, sources);
         let watches = sources.kinds.iter().map(|watched| observer.follow(cluster, watched.clone()));

@@ -44,7 +44,7 @@ const TOKEN_VOLUME: &str = "kube-api-access-";
 pub fn slim(object: &mut Value) {
     let Some(maker) = controller(object).and_then(|maker| WorkloadKind::of(&maker)) else { return };
     match object["kind"].as_str() {
-        Some("Pod") => pod(object),
+        Some("Pod") => slim_pod(object),
         // It tells whose the Pods are, of which revision, and how many are wanted.
         Some("ReplicaSet") if maker == WorkloadKind::Deployment => {
             drop_from(object, &["status"]);
@@ -58,7 +58,8 @@ pub fn slim(object: &mut Value) {
     }
 }
 
-fn pod(pod: &mut Value) {
+/// Takes out of a Pod what nobody reads who does not write it.
+pub(crate) fn slim_pod(pod: &mut Value) {
     drop_from(&mut pod["metadata"], &["managedFields"]);
     let spec = &mut pod["spec"];
     drop_from(spec, &SPEC);

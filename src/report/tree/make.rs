@@ -183,7 +183,8 @@ impl Look<'_> {
             _ => self.words(item, state, &counts),
         };
         let mut row = self.row(state, object, item.vdu.as_deref(), words);
-        row.took = told.done.get(object).copied();
+        // Its Pods that leave may still be waited for where the engine waits no longer.
+        row.took = told.done.get(object).copied().filter(|_| state == State::Done);
         if let (Some(journal), Some(found)) = (self.journal, found) {
             let wanted =
                 journal.target.as_ref().and_then(|target| target.object(object)).and_then(|state| state.marker);
