@@ -66,6 +66,8 @@ install_archive() {
   tar -xzf "$archive" -C "$WORK/store/vnf/v$VERSION"
   holds "a LICENSE is in the archive" [ -s "$WORK/store/vnf/v$VERSION/LICENSE" ]
   holds "the program is in the archive" [ -x "$WORK/store/vnf/v$VERSION/$(here "$platform" bin)" ]
+  holds "the program has less than 12 MB" \
+    [ "$(stat -c %s "$WORK/store/vnf/v$VERSION/$(here "$platform" bin)")" -lt 12000000 ]
   holds "nothing else is" [ "$(find "$WORK/store/vnf/v$VERSION" -type f | wc -l)" = 2 ]
   ln -s "$WORK/store/vnf/v$VERSION/$(here "$platform" bin)" "$WORK/bin/kubectl-vnf"
 }
