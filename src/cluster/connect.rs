@@ -13,11 +13,15 @@ use super::{
     transport::{Circumstances, credentials, transport},
 };
 use http::Uri;
+use hyper_timeout::TimeoutConnector;
+use hyper_util::{client::legacy, client::legacy::connect::HttpConnector, rt::TokioExecutor};
 use kube::{
-    client::ClientBuilder,
+    Client,
+    client::{Body, ClientBuilder, ConfigExt as _},
     config::{Config, KubeConfigOptions, KubeconfigError},
 };
 use std::{env, path::PathBuf, sync::Arc, time::Duration};
+use tower::{BoxError, ServiceBuilder};
 
 /// How long a connection may take to come up, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
@@ -135,13 +139,14 @@ impl Cluster {
             server: config.cluster_url.clone(),
             authorized,
         };
-        let client = ClientBuilder::try_from(config)
-            .map_err(|error| {
-                let at = Circumstances { server: &server, proxy: None, action: "log in", plugin: plugin.as_ref() };
-                setup_error(&error, &at)
-            })?
-            .with_layer(&layer)
-            .build();
+        let client = match config.proxy_url {
+            None => straight(&config, &layer),
+            Some(_) => ClientBuilder::try_from(config).map(|stack| stack.with_layer(&layer).build()),
+        };
+        let client = client.map_err(|error| {
+            let at = Circumstances { server: &server, proxy: None, action: "log in", plugin: plugin.as_ref() };
+            setup_error(&error, &at)
+        })?;
         let request_timeout = options.request_timeout.unwrap_or(REQUEST_TIMEOUT);
         Ok(Self {
             fence: None,
@@ -162,6 +167,26 @@ impl Cluster {
             }),
         })
     }
+}
+
+/// kube's HTTP stack where no proxy stands between, but for one thing: what is written goes out. By default the first
+/// request of a connection waits, behind the last words of the TLS handshake, for an acknowledgement that the server's
+/// kernel holds back for 40 ms (Nagle's algorithm).
+fn straight(config: &Config, layer: &TrafficLayer) -> kube::Result<Client> {
+    let mut connector = HttpConnector::new();
+    connector.enforce_http(false);
+    connector.set_nodelay(true);
+    let mut connector = TimeoutConnector::new(config.rustls_https_connector_with_connector(connector)?);
+    connector.set_connect_timeout(config.connect_timeout);
+    let client: legacy::Client<_, Body> = legacy::Client::builder(TokioExecutor::new()).build(connector);
+    let service = ServiceBuilder::new()
+        .layer(layer)
+        .layer(config.base_uri_layer())
+        .option_layer(config.auth_layer()?)
+        .layer(config.extra_headers_layer()?)
+        .map_err(BoxError::from)
+        .service(client);
+    Ok(Client::new(service, config.default_namespace.as_str()))
 }
 
 /// `host:port`, the port left out when the URL has none.
