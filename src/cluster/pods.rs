@@ -106,16 +106,14 @@ impl Cluster {
         Ok(tail(&String::from_utf8_lossy(&log), usize::try_from(bytes).unwrap_or(usize::MAX)).to_owned())
     }
 
-    /// Whether a container has ended, as its runtime knows it: the log of one that has ended ends as well, at once;
+    /// Whether a container has ended, as its runtime knows it: the log of one that has ended, followed, ends at once;
     /// that of one that runs goes on beyond `within`. A Pod's status tells of an end up to a second later, when the
     /// kubelet has looked again. What cannot be asked counts as running.
     pub async fn has_ended(&self, pod: &ObjectRef, container: &str, within: Duration) -> bool {
         let query = [("container", container), ("follow", "true"), ("tailLines", "0")];
-        let end = async {
-            let url = with_query(&format!("{}/log", self.object_path(pod).await?), &query);
-            self.ask_raw(&Ask::about(Method::GET, url, "follow the log of", pod).accept("*/*").lingering()).await
-        };
-        matches!(tokio::time::timeout(within, end).await, Ok(Ok(_)))
+        let Ok(path) = self.object_path(pod).await else { return false };
+        let url = with_query(&format!("{path}/log"), &query);
+        self.ends(&Ask::about(Method::GET, url, "follow the log of", pod).accept("*/*"), within).await
     }
 }
 

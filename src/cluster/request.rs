@@ -23,6 +23,8 @@ pub(super) const USER_AGENT: &str = concat!("kubectl-vnf/", env!("CARGO_PKG_VERS
 const PAUSES: [Duration; 3] = [Duration::from_millis(150), Duration::from_millis(450), Duration::from_millis(1350)];
 /// No new try after this long.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How long an answer may take to begin that nobody depends on.
+const BEGINS: Duration = Duration::from_secs(1);
 
 /// Media types.
 pub(super) const JSON: &str = "application/json";
@@ -43,8 +45,6 @@ pub(super) struct Ask {
     kind: Option<(String, String)>,
     /// Sending it twice does no more than sending it once.
     repeatable: bool,
-    /// It waits for something to happen, and does not count among the requests under way.
-    lingers: bool,
 }
 
 impl Ask {
@@ -52,7 +52,7 @@ impl Ask {
     pub(super) fn new(method: Method, url: String, verb: &str, what: &str) -> Self {
         let repeatable = method == Method::GET;
         let (verb, what) = (verb.into(), what.into());
-        Self { method, url, accept: JSON, body: None, verb, what, kind: None, repeatable, lingers: false }
+        Self { method, url, accept: JSON, body: None, verb, what, kind: None, repeatable }
     }
 
     /// A request about one object.
@@ -78,12 +78,6 @@ impl Ask {
     /// For what changes nothing although it is no GET, such as reviews.
     pub(super) fn repeatable(mut self) -> Self {
         self.repeatable = true;
-        self
-    }
-
-    /// For what is answered only once something happens: as a watch, it must not keep other requests waiting.
-    pub(super) fn lingering(mut self) -> Self {
-        self.lingers = true;
         self
     }
 
@@ -200,7 +194,7 @@ impl Cluster {
         let request = ask.request()?;
         let server = || self.inner.server.clone();
         // The semaphore is never closed, so that this cannot fail.
-        let _slot = if ask.lingers { None } else { self.inner.slots.acquire().await.ok() };
+        let _slot = self.inner.slots.acquire().await.ok();
         // Looked at here and not earlier: it may have waited for its turn, or been frozen on the way.
         let writes = ask.method != Method::GET && !ask.repeatable;
         if writes && self.fence.as_ref().is_some_and(|fence| !fence.is_open()) {
@@ -226,6 +220,17 @@ impl Cluster {
             Some(after) => tokio::time::timeout(after, exchange)
                 .await
                 .unwrap_or_else(|_| Err(ClusterError::Timeout { server: server(), action: ask.action(), after })),
+        }
+    }
+
+    /// Whether an answer, once it has begun, ends within this time. As a watch, it does not keep other requests waiting.
+    pub(super) async fn ends(&self, ask: &Ask, within: Duration) -> bool {
+        let Ok(request) = ask.request() else { return false };
+        match tokio::time::timeout(BEGINS, self.inner.client.send(request)).await {
+            Ok(Ok(answer)) if answer.status().is_success() => {
+                matches!(tokio::time::timeout(within, answer.into_body().collect_bytes()).await, Ok(Ok(_)))
+            }
+            _ => false,
         }
     }
 

@@ -20,13 +20,11 @@ use std::sync::OnceLock;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What dies at its start needs a moment to do so: it is asked for again and again, all in all for so short a time that
-/// reading everything again and recording it takes about as long.
-const AFTER_READY: Duration = Duration::from_millis(30);
-/// How often it is asked for.
+/// How often it is asked for, one time after the other: what dies at its start needs a moment to do so. All in all that
+/// is about as long as reading everything again takes on a cluster that is not next door.
 const ROUNDS: usize = 3;
-/// How long the log of a container that has ended may take to end.
-const ANSWER: Duration = Duration::from_millis(45);
+/// How long the log of a container that has ended may take to end, once its answer has begun.
+const ANSWER: Duration = Duration::from_millis(20);
 /// Containers that are asked for at a time, of each workload: enough to find one that dies at its start.
 const ASKED: usize = 8;
 /// Containers that are asked for at a time in all: each holds a connection of its own meanwhile.
@@ -123,10 +121,6 @@ fn fresh(work: &Work<'_>, live: &Live, object: &ObjectRef) -> Vec<Asked> {
 }
 
 async fn ask(work: &Work<'_>, asked: Vec<Asked>) -> Ended {
-    if asked.is_empty() {
-        return Ended::new();
-    }
-    tokio::time::sleep(AFTER_READY).await;
     let answers = asked.into_iter().map(|(pod, container, id)| async move {
         for _ in 0..ROUNDS {
             if work.cluster.has_ended(&pod, &container, ANSWER).await {
