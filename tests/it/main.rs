@@ -7,6 +7,7 @@
 #![allow(clippy::print_stderr, reason = "a failing test tells what it saw on stderr")]
 
 mod bad_input;
+mod bench;
 mod budgets;
 mod change_package;
 mod completion;

@@ -20,6 +20,7 @@ mod started;
 mod terminal;
 mod wait;
 mod watch;
+mod witness;
 
 pub use cluster::{Cluster, cluster};
 pub use namespace::Namespace;
@@ -33,3 +34,4 @@ pub use started::Started;
 pub use terminal::Terminal;
 pub use wait::eventually;
 pub use watch::{Seen, Watch};
+pub use witness::Witness;

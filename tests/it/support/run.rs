@@ -16,6 +16,15 @@ pub struct Run {
     pub took: Duration,
 }
 
+/// The most memory that a process held, in kB.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Memory {
+    /// What it asked for; its code, which is large with what a debugger needs, aside.
+    pub own: u64,
+    /// With its code, and all else that was in memory for it.
+    pub resident: u64,
+}
+
 impl Run {
     /// Runs `command` to its end, with `stdin` to read.
     pub fn of(mut command: Command, stdin: &str) -> Self {
@@ -44,15 +53,17 @@ impl Run {
         })
     }
 
-    /// Runs `command` to its end; also the most memory that it held at any time, in kB, its own code (which is large
-    /// with what a debugger needs) aside.
-    pub fn measured(command: Command) -> (Self, u64) {
-        let mut most = 0;
+    /// Runs `command` to its end; also the most memory that it held at any time.
+    pub fn measured(command: Command) -> (Self, Memory) {
+        let mut most = Memory::default();
         let run = Self::followed(command, |child| {
             let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
-            let held = status.lines().find_map(|line| line.strip_prefix("RssAnon:")?.split_whitespace().next());
             // A process that has just ended has no memory left to be told of.
-            most = most.max(held.and_then(|held| held.parse().ok()).unwrap_or(0));
+            let value = |name: &str| {
+                let value = status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
+                value.and_then(|value| value.parse().ok()).unwrap_or(0)
+            };
+            most = Memory { own: most.own.max(value("RssAnon:")), resident: most.resident.max(value("VmHWM:")) };
         });
         (run, most)
     }
