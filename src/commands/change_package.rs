@@ -2,7 +2,8 @@
 
 use super::env::{Env, new_id};
 use super::operate::{Operating, Terms};
-use super::request::{ChangePackageRequest, PackageFlags, Reference, package_id, package_notes, require_vnfd_id};
+use super::reference::{PackageFlags, Reference, package_id, package_notes, require_vnfd_id};
+use super::request::ChangePackageRequest;
 use super::selection::{Choice, Selection, Wanted};
 use super::update::require_current;
 use crate::cli::args::{Change, Global, Move};

@@ -1,7 +1,8 @@
 //! `create`: a record, and nothing else yet.
 
 use super::env::{Env, new_id};
-use super::request::{CreateRequest, PackageFlags, Reference, package_id, package_notes, require_vnfd_id, tell_notes};
+use super::reference::{PackageFlags, Reference, package_id, package_notes, require_vnfd_id, tell_notes};
+use super::request::CreateRequest;
 use crate::cli::args::Global;
 use crate::cli::error::{CliError, Exit};
 use crate::cluster::store::Stored;

@@ -1,7 +1,7 @@
 //! `diff`: what an update would change, with values; Secret values never.
 
 use super::env::Env;
-use super::request::PackageFlags;
+use super::reference::PackageFlags;
 use super::update::{Asked, Prepared};
 use crate::cli::args::Global;
 use crate::cli::error::{CliError, Exit};

@@ -3,7 +3,8 @@
 use super::create::check_name;
 use super::env::{Env, new_id};
 use super::operate::{Operating, Terms};
-use super::request::{InstantiateRequest, PackageFlags, Reference, package_id, package_notes};
+use super::reference::{PackageFlags, Reference, package_id, package_notes};
+use super::request::InstantiateRequest;
 use super::selection::{Choice, Selection, Wanted};
 use crate::cli::args::{Change, Global};
 use crate::cli::error::{CliError, Exit};

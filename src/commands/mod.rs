@@ -1,8 +1,8 @@
 //! One file per verb: what may be typed, and the way from there to the engine and back to a view.
 //!
 //! No formatting and no Kubernetes here. What several verbs share: [`mod@env`] (where a command runs), [`operate`] (plan,
-//! checks, consent, execution, result), [`progress`] (what is told meanwhile), [`request`] (request files and packages),
-//! `selection` (which objects of a package).
+//! checks, consent, execution, result), [`progress`] (what is told meanwhile), [`reference`] (packages as a user
+//! names them), [`request`] (request files), `selection` (which objects of a package).
 
 mod by_label;
 pub mod change_package;
@@ -20,6 +20,7 @@ pub mod operate;
 pub mod package;
 pub mod problems;
 pub mod progress;
+pub mod reference;
 pub mod request;
 pub mod scale;
 mod selection;

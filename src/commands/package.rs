@@ -5,7 +5,7 @@ pub mod make;
 pub mod stored;
 pub mod validate;
 
-use super::request::{PackageFlags, open_package, package_id};
+use super::reference::{PackageFlags, open_package, package_id};
 use crate::cli::args::Global;
 use crate::cli::error::{CliError, Exit};
 use crate::cli::output::{Output, OutputParser};

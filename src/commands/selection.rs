@@ -2,7 +2,8 @@
 //! their kinds live in a namespace. What is made of them is the work of `plan::derive`.
 
 use super::env::Env;
-use super::request::{Source, package_id};
+use super::reference::package_id;
+use super::request::Source;
 use crate::cli::error::CliError;
 use crate::cluster::ClusterError;
 use crate::object::definition::Definition;

@@ -3,7 +3,8 @@
 use super::create::check_name;
 use super::env::{Env, new_id};
 use super::operate::{Operating, Terms};
-use super::request::{PackageFlags, Reference, UpdateRequest, merge, package_id, package_notes, require_vnfd_id};
+use super::reference::{PackageFlags, Reference, package_id, package_notes, require_vnfd_id};
+use super::request::{UpdateRequest, merge};
 use crate::cli::args::{Change, DryRun, Global, Move};
 use crate::cli::error::{CliError, Exit};
 use crate::engine::observe::Observer;

@@ -5,7 +5,7 @@ use crate::cli::error::CliError;
 use crate::cluster::Cluster;
 use crate::cluster::store::annotation;
 use crate::commands::env::Env;
-use crate::commands::request::{PackageFlags, Reference};
+use crate::commands::reference::{PackageFlags, Reference};
 use crate::engine::session::Session;
 use crate::object::text;
 use crate::plan::Contents;

@@ -1,6 +1,6 @@
 //! `package init` and `package build`: a package to start from, and a CSAR of a directory.
 
-use super::super::request::package_id;
+use super::super::reference::package_id;
 use super::validate;
 use crate::cli::args::Global;
 use crate::cli::error::{CliError, Exit};

@@ -2,7 +2,7 @@
 
 use super::super::env::Env;
 use super::super::operate::{print, print_all};
-use super::super::request::{PackageFlags, open_package, package_notes, stored_package, tell_notes};
+use super::super::reference::{PackageFlags, open_package, package_notes, stored_package, tell_notes};
 use super::{name_of, sheet};
 use crate::cli::args::{Global, Table};
 use crate::cli::error::{CliError, Exit};

@@ -1,6 +1,6 @@
 //! `package validate`: everything that is wrong with a package.
 
-use super::super::request::{PackageFlags, package_id};
+use super::super::reference::{PackageFlags, package_id};
 use super::name_of;
 use crate::cli::args::Global;
 use crate::cli::error::{CliError, Exit};
