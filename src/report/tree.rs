@@ -2,6 +2,7 @@
 //!
 //! Values, which [`make`] makes of live objects and `view::tree` makes lines of.
 
+mod counts;
 pub mod make;
 
 use super::event::{Event, EventKind};
