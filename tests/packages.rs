@@ -206,9 +206,9 @@ fn a_package_in_its_envelope() {
     assert_eq!(digest("web.zip"), digest("web.csar"), "the envelope is no part of the package");
 }
 
-/// What scripts read: as it is in docs/packages.md.
+/// What scripts read, of one package; its shape is that of docs/json.md (`tests/it/json.rs`).
 #[test]
-fn inspect_as_json_has_its_documented_shape() {
+fn inspect_tells_machines_what_a_package_holds() {
     let desk = Desk::new();
     desk.vnf("package init web").exits(0);
     desk.edit("web/Definitions/vnfd.yaml", "descriptor_id: ", "descriptor_id: 97018ca2-bf29-4715-9e2b-6e432dd1f414 #");

@@ -13,7 +13,7 @@ const FACTS: usize = 14;
 
 /// Everything that `package inspect` says about a package.
 ///
-/// Its JSON is for scripts, and documented in docs/packages.md: fields are added to it, not renamed or removed.
+/// Its JSON is for scripts, and documented in docs/json.md: fields are added to it, not renamed or removed.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PackageSheet {

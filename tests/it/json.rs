@@ -133,6 +133,7 @@ fn every_output_has_the_documented_shape_and_every_shape_is_some_output_s() {
     let (before, after, request) = (shipped("before"), shipped("after"), update_request());
     let bad = after_with("deployment.yaml", "image: cirros", "image: cirros:nosuch");
     let bad = bad.path();
+    let wrong = after_with("deployment.yaml", "kind: Deployment", "kind:");
 
     let mut run = |shape: &str, args: &[&str], code: i32| {
         let run = ns.vnf(&[args, &["-o", "json"]].concat()).exits(code);
@@ -169,6 +170,10 @@ fn every_output_has_the_documented_shape_and_every_shape_is_some_output_s() {
     run("plan", &["change-package", AFTER, "--package", &other.path(), "--dry-run=client"], 0);
     run("outcome", &["terminate", AFTER, "--yes", "--force"], 0);
     run("operations", &["op", "list", AFTER], 0);
+    run("packageSheet", &["package", "inspect", &after], 0);
+    run("validation", &["package", "validate", &wrong.path()], 1);
+    run("packages", &["package", "list"], 0);
+    run("version", &["version"], 0);
     let unseen = shapes.unseen();
     let unseen: Vec<&String> = unseen.iter().filter(|field| !RARE.iter().any(|rare| field.starts_with(rare))).collect();
     assert!(unseen.is_empty(), "documented, but never seen: {unseen:#?}");
