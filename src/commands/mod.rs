@@ -1,7 +1,7 @@
 //! One file per verb: what may be typed, and the way from there to the engine and back to a view.
 //!
 //! No formatting and no Kubernetes here. What several verbs share: [`mod@env`] (where a command runs), [`operate`] (plan,
-//! checks, consent, execution, result), [`progress`] (what is told meanwhile), [`reference`] (packages as a user
+//! checks, consent, execution, result), [`progress`] (what is told meanwhile), [`mod@reference`] (packages as a user
 //! names them), [`request`] (request files), `selection` (which objects of a package).
 
 mod by_label;
