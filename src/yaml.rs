@@ -30,15 +30,6 @@ pub const MAX_NODES: usize = 250_000;
 /// cost time.
 pub const MAX_ALIASED: usize = 20_000;
 
-/// One document of a YAML text.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Document {
-    /// What it says; all keys are strings.
-    pub value: Value,
-    /// Line (from 1) of its first content, which a `---` or comment before it is not.
-    pub line: usize,
-}
-
 /// Why a text is not readable, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -153,26 +144,10 @@ impl Node {
     }
 }
 
-/// Reads all documents; empty ones are skipped. JSON is YAML.
-///
-/// # Errors
-/// Not UTF-8, not YAML, a key twice in one mapping, or more than one of the bounds above.
-pub fn documents(text: &[u8]) -> Result<Vec<Document>, YamlError> {
-    Ok(nodes(text)?.iter().map(|node| Document { value: node.to_value(), line: node.line }).collect())
-}
-
 /// Reads the one document of a text.
 ///
 /// # Errors
-/// As [`documents`], and if there is no document or more than one.
-pub fn value(text: &[u8]) -> Result<Value, YamlError> {
-    node(text).map(|node| node.to_value())
-}
-
-/// As [`value`], with lines and key order.
-///
-/// # Errors
-/// As [`value`].
+/// As [`nodes`], and if there is no document or more than one.
 pub fn node(text: &[u8]) -> Result<Node, YamlError> {
     let mut all = nodes(text)?.into_iter();
     match (all.next(), all.next()) {
@@ -182,10 +157,10 @@ pub fn node(text: &[u8]) -> Result<Node, YamlError> {
     }
 }
 
-/// As [`documents`], with lines and key order.
+/// Reads all documents; empty ones are skipped. JSON is YAML.
 ///
 /// # Errors
-/// As [`documents`].
+/// Not UTF-8, not YAML, a key twice in one mapping, or more than one of the bounds above.
 pub fn nodes(text: &[u8]) -> Result<Vec<Node>, YamlError> {
     if text.len() > MAX_BYTES {
         let message = format!("the file has {} bytes, more than {} MiB", text.len(), MAX_BYTES / (1024 * 1024));
@@ -238,30 +213,6 @@ pub fn to_string(value: &Value) -> String {
         text.push('\n');
     }
     text
-}
-
-/// The line of a nested key, such as `["spec", "template", "spec", "containers", "nginx", "image"]`: an element of a
-/// sequence is found by its `name`. `document_line` is [`Document::line`]. `None` when the text has no such key, or is
-/// not readable at all.
-pub fn line_of(text: &[u8], document_line: usize, path: &[&str]) -> Option<usize> {
-    let all = nodes(text).ok()?;
-    let mut node = all.iter().find(|node| node.line == document_line)?;
-    let mut line = node.line;
-    for step in path {
-        if let Content::Sequence(items) = &node.content {
-            let named = |item: &&Node| item.get("name").and_then(Node::text).as_deref() == Some(*step);
-            let mut found = items.iter().filter(named);
-            node = found.next()?;
-            if found.next().is_some() {
-                return None;
-            }
-            line = node.line;
-        } else {
-            let entry = node.entries().iter().find(|entry| entry.key == *step)?;
-            (node, line) = (&entry.value, entry.line);
-        }
-    }
-    Some(line)
 }
 
 /// What the parser hands over: values with places, before the rest of kubectl's reading is applied.

@@ -43,9 +43,11 @@ pub use vnfd::{Aspect, Flavour, Level, Script, Vdu, VduAspect, Vnfd, VnfdError};
 
 use archive::{Archive, Files};
 use listing::Listing;
+use objects::ObjectFile;
 use signature::Verdict;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Where a package describes itself (SOL004 4.1.2).
 const META: &str = "TOSCA-Metadata/TOSCA.meta";
@@ -93,6 +95,8 @@ pub struct Package {
     certificates: Vec<String>,
     /// Paths of the Kubernetes manifests, in the order of the list.
     kubernetes: Vec<String>,
+    /// What is in each of these.
+    objects: BTreeMap<String, Arc<ObjectFile>>,
 }
 
 impl Package {
@@ -208,9 +212,11 @@ impl Assembly {
             manifest: listing.manifest,
             certificates: listing.certificates,
             kubernetes: Vec::new(),
+            objects: BTreeMap::new(),
         };
         let found = package.find_kubernetes_files();
         package.kubernetes = found.kubernetes;
+        package.objects = found.objects;
         problems.extend(found.problem);
         Opened { package, problems, passed_over: found.passed_over }
     }

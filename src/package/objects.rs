@@ -1,15 +1,19 @@
 //! The Kubernetes manifests of a package: which files they are, and the objects in them (rules K1 and K4).
 //!
-//! Objects come out as they are written. Whether a cluster serves their kinds, and in which namespace they land, is not
-//! known here.
+//! [`file`] makes objects of one file, once, when the package is opened; here they are asked for. Objects come out as
+//! they are written. Whether a cluster serves their kinds, and in which namespace they land, is not known here.
+
+mod file;
+
+pub(super) use file::ObjectFile;
 
 use super::problem::{Problem, judge};
 use super::{META, Package, PackageError, Severity};
-use crate::object::config;
 use crate::object::{Manifest, ObjectRef, Source};
-use crate::yaml::{self, Content, Node, YamlError};
+use crate::yaml::{self, Node, YamlError};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// The manifests of chosen files.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,8 +31,10 @@ const MAX_VALUES: usize = 500_000;
 /// What the listed files are, as far as they may be Kubernetes manifests.
 #[derive(Default)]
 pub(super) struct Found {
-    /// Those that are.
+    /// Those that are, in the order of the list.
     pub kubernetes: Vec<String>,
+    /// What is in these.
+    pub objects: BTreeMap<String, Arc<ObjectFile>>,
     /// Those that were perhaps meant to be.
     pub passed_over: Vec<Problem>,
     /// Whether it is all too much to read.
@@ -38,7 +44,7 @@ pub(super) struct Found {
 /// How much a file looks like Kubernetes objects.
 enum Likeness {
     /// Some document has two of apiVersion, kind and metadata, or the text has them but does not parse.
-    Object,
+    Object(ObjectFile),
     /// Some document, which begins in this line, has one of them.
     Half(usize),
     /// It is not YAML, and has none of them.
@@ -73,7 +79,10 @@ impl Package {
                 break;
             }
             match likeness {
-                Likeness::Object => found.kubernetes.push(path.to_owned()),
+                Likeness::Object(file) => {
+                    found.kubernetes.push(path.to_owned());
+                    found.objects.insert(path.to_owned(), Arc::new(file));
+                }
                 Likeness::Half(line) => {
                     let message =
                         "no Kubernetes object: it has only one of apiVersion, kind and metadata, and is not used";
@@ -109,6 +118,7 @@ impl Package {
             return Likeness::None;
         }
         let Some(text) = self.files.bytes(path) else { return Likeness::None };
+        let object = |nodes: Result<&[Node], &YamlError>| Likeness::Object(ObjectFile::of(path, nodes));
         match yaml::nodes(text) {
             Ok(nodes) => {
                 *values += nodes.iter().map(Node::count).sum::<usize>();
@@ -120,7 +130,7 @@ impl Package {
                 match nodes.iter().map(|node| (likeness(node), node.line)).max_by_key(|(likeness, _)| *likeness) {
                     None | Some((0, _)) => Likeness::None,
                     Some((1, line)) => Likeness::Half(line),
-                    Some(_) => Likeness::Object,
+                    Some(_) => object(Ok(&nodes)),
                 }
             }
             Err(error) => {
@@ -129,7 +139,7 @@ impl Package {
                 let opening = |c: char| c.is_whitespace() || matches!(c, '{' | ',' | '"' | '\'');
                 let begins = |piece: &str, word: &str| piece.trim_start_matches(opening).starts_with(word);
                 let holds = |word: &str| text.split(['\n', ',', '{']).any(|piece| begins(piece, word));
-                if holds("apiVersion") || holds("kind") { Likeness::Object } else { Likeness::Unreadable(error) }
+                if holds("apiVersion") || holds("kind") { object(Err(&error)) } else { Likeness::Unreadable(error) }
             }
         }
     }
@@ -210,26 +220,22 @@ impl Package {
         Ok(Selection { manifests, notes })
     }
 
+    /// The object of a document as it is written; `None` when no Kubernetes file has it.
+    pub fn object(&self, source: &Source) -> Option<&Value> {
+        let manifests = &self.objects.get(&source.file)?.manifests;
+        let at = manifests.binary_search_by_key(&source.document, |manifest| manifest.source.document).ok()?;
+        Some(&manifests[at].object)
+    }
+
     /// The objects that each Kubernetes file defines.
     ///
     /// # Errors
     /// As [`Package::manifests`], but two definitions of one object are fine.
     pub fn defines(&self) -> Result<BTreeMap<String, Vec<ObjectRef>>, PackageError> {
-        let mut reader = Reader::new(self);
-        let mut defined = BTreeMap::new();
-        for file in &self.kubernetes {
-            reader.file(file);
-            let references = std::mem::take(&mut reader.manifests).into_iter().map(|manifest| manifest.reference);
-            defined.insert(file.clone(), references.collect());
-        }
-        self.selected(reader)?;
-        Ok(defined)
-    }
-
-    /// Line of a key inside an object, such as `["spec", "template", "spec", "containers", "nginx", "image"]`; see
-    /// [`yaml::line_of`]. `None` when it cannot be told.
-    pub fn line_of(&self, manifest: &Manifest, path: &[&str]) -> Option<usize> {
-        yaml::line_of(self.files.bytes(&manifest.source.file)?, manifest.line, path)
+        judge(self.objects.values().flat_map(|file| file.problems.iter().cloned()).collect())
+            .map_err(|problems| PackageError { origin: self.origin.clone(), problems })?;
+        let references = |file: &ObjectFile| file.manifests.iter().map(|manifest| manifest.reference.clone()).collect();
+        Ok(self.objects.iter().map(|(path, file)| (path.clone(), references(file))).collect())
     }
 }
 
@@ -255,21 +261,23 @@ impl<'a> Reader<'a> {
     }
 
     fn file(&mut self, path: &str) {
-        let Some(text) = self.package.files.bytes(path) else {
-            self.problems.push(Problem::error("K1", "not a Kubernetes manifest, or too large for one").file(path));
-            return;
-        };
-        let nodes = match yaml::nodes(text) {
-            Ok(nodes) => nodes,
-            Err(error) => {
-                self.problems.push(Problem::error("K1", error.message).at(path, error.line));
-                return;
+        let read;
+        let file = match self.package.objects.get(path) {
+            Some(file) => file.as_ref(),
+            None => {
+                read = self.package.files.bytes(path).map_or_else(
+                    || {
+                        ObjectFile::unread(
+                            Problem::error("K1", "not a Kubernetes manifest, or too large for one").file(path),
+                        )
+                    },
+                    |text| ObjectFile::of(path, yaml::nodes(text).as_deref()),
+                );
+                &read
             }
         };
-        let mut count = 0;
-        for node in &nodes {
-            self.document(node, path, &mut count, None);
-        }
+        self.manifests.extend(file.manifests.iter().cloned());
+        self.problems.extend(file.problems.iter().cloned());
     }
 
     fn not_listed(&self, path: &str) -> Problem {
@@ -284,101 +292,6 @@ impl<'a> Reader<'a> {
             return Problem::error("R1", format!("{path} is in the package, but {META} does not list it")).help(help);
         }
         Problem::error("R1", format!("no {path} in the package")).help(help)
-    }
-
-    /// One document, or one item of a list; `count` numbers them in the file.
-    fn document(&mut self, node: &Node, path: &str, count: &mut usize, inherited: Option<(&str, &str)>) {
-        let text = |key: &str| node.get(key).and_then(Node::text).filter(|text| !text.is_empty());
-        let (of_list_version, of_list_kind) = inherited.unzip();
-        let version = text("apiVersion").or(of_list_version.map(str::to_owned));
-        let kind = text("kind").or(of_list_kind.map(str::to_owned));
-        if let (Some(version), Some(kind), Some(items)) = (&version, &kind, node.get("items"))
-            && let Some(of) = kind.strip_suffix("List")
-            && (items.is_null() || matches!(items.content, Content::Sequence(_)))
-        {
-            // Items of a ConfigMapList need not say again what they are; those of a plain List must.
-            let inherited = (!of.is_empty()).then_some((version.as_str(), of));
-            for item in items.items() {
-                self.document(item, path, count, inherited);
-            }
-            return;
-        }
-        let document = *count;
-        *count += 1;
-        let mut wrong = |message: &str, help: Option<&str>| {
-            let problem = Problem::error("K1", format!("document {} {message}", document + 1)).at(path, node.line);
-            self.problems.push(Problem { help: help.map(Into::into), ..problem });
-        };
-        if !node.is_mapping() {
-            return wrong("is not a Kubernetes object", None);
-        }
-        let (Some(version), Some(kind)) = (version, kind) else {
-            let missing = match (text("apiVersion"), text("kind")) {
-                (None, None) => "has no apiVersion and no kind",
-                (None, _) => "has no apiVersion",
-                _ => "has no kind",
-            };
-            return wrong(missing, None);
-        };
-        if is_review(&version, &kind) {
-            let message = format!("{kind} only asks the API server a question, and is passed over");
-            self.problems.push(Problem::note("K1", message).at(path, node.line));
-            return;
-        }
-        let metadata = |key| node.at(&["metadata", key]);
-        let name = metadata("name").and_then(Node::text).filter(|name| !name.is_empty());
-        let Some(name) = name else {
-            if metadata("generateName").is_some_and(|node| !node.is_null()) {
-                return wrong(
-                    &format!("({kind}) has generateName instead of a name"),
-                    Some("an object of a VNF needs a name of its own"),
-                );
-            }
-            return wrong(&format!("({kind}) has no metadata.name"), None);
-        };
-        let namespace = metadata("namespace").and_then(Node::text).filter(|namespace| !namespace.is_empty());
-        let mut object = node.to_value();
-        if let (Some(_), Value::Object(fields)) = (inherited, &mut object) {
-            fields.entry("apiVersion").or_insert_with(|| version.clone().into());
-            fields.entry("kind").or_insert_with(|| kind.clone().into());
-        }
-        let reference = ObjectRef::new(&version, &kind, namespace.as_deref(), &name);
-        if config::is_config(&reference) {
-            self.config(node, path, &reference);
-        }
-        self.manifests.push(Manifest {
-            reference,
-            object,
-            source: Source { file: path.into(), document },
-            line: node.line,
-        });
-    }
-
-    /// Reports values of a ConfigMap or Secret that the API server would refuse: text must be text, and binary data
-    /// base64. Values are never quoted.
-    fn config(&mut self, node: &Node, path: &str, reference: &ObjectRef) {
-        use base64::Engine as _;
-        let secret = reference.kind == "Secret";
-        for (field, binary) in [("data", secret), ("binaryData", true), ("stringData", false)] {
-            for entry in node.get(field).map_or(&[][..], Node::entries) {
-                let value = entry.value.to_value();
-                let wrong = match &value {
-                    Value::Null => continue,
-                    Value::String(text) if binary => {
-                        let packed: String = text.split_ascii_whitespace().collect();
-                        let decoded = base64::engine::general_purpose::STANDARD.decode(packed);
-                        decoded.is_err().then_some("is not base64")
-                    }
-                    Value::String(_) => None,
-                    Value::Number(_) | Value::Bool(_) => Some("must be a string, put it in quotes"),
-                    _ => Some("must be a string"),
-                };
-                if let Some(wrong) = wrong {
-                    let problem = Problem::error("K1", format!("{reference}: {field}.{} {wrong}", entry.key));
-                    self.problems.push(problem.at(path, entry.line).bearable());
-                }
-            }
-        }
     }
 
     /// Reports objects with two definitions. How bad two files are that define one object depends on whether both are
@@ -407,12 +320,6 @@ impl<'a> Reader<'a> {
             self.problems.push(problem);
         }
     }
-}
-
-/// Objects that are questions to the API server (`SubjectAccessReview`, `TokenReview`, ...): nothing exists afterwards.
-fn is_review(version: &str, kind: &str) -> bool {
-    let group = version.split('/').next().unwrap_or_default();
-    ["authorization.k8s.io", "authentication.k8s.io"].contains(&group) && kind.ends_with("Review")
 }
 
 impl Problem {

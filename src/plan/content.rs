@@ -3,12 +3,12 @@
 use crate::object::apply::APPLIED;
 use crate::object::config::settle_secret;
 use crate::object::workload::{WorkloadKind, made_metadata, set_images, set_marker};
-use crate::object::{ObjectRef, Source, text};
+use crate::object::{ObjectRef, text};
 use crate::package::{Package, vnfd::Flavour};
 use crate::record::names::{INSTANCE, MANAGED_BY, MANAGER};
 use crate::record::{ObjectState, Revision};
 use serde_json::{Map, Value, json};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 /// A revision points at something that no package at hand has.
 #[derive(Debug, thiserror::Error)]
@@ -33,25 +33,17 @@ pub enum ContentError {
     },
 }
 
-/// The packages that the revisions at hand point into, parsed.
+/// The packages that the revisions at hand point into.
 #[derive(Debug, Default)]
 pub struct Contents {
     packages: BTreeMap<String, Package>,
-    documents: HashMap<(String, Source), Value>,
 }
 
 impl Contents {
-    /// Takes in a package. Files that cannot be read as Kubernetes objects are left out: whoever points at one gets
-    /// an error naming it, and packages are validated where they enter.
+    /// Takes in a package. It may have files that cannot be read as Kubernetes objects: whoever points at one gets an
+    /// error naming it, and packages are validated where they enter.
     pub fn add(&mut self, package: Package) {
-        let digest = package.digest.to_string();
-        for file in package.kubernetes_files() {
-            let manifests = package.manifests(std::slice::from_ref(&file)).unwrap_or_default();
-            for manifest in manifests {
-                self.documents.insert((digest.clone(), manifest.source), manifest.object);
-            }
-        }
-        self.packages.insert(digest, package);
+        self.packages.insert(package.digest.to_string(), package);
     }
 
     /// Whether the package is at hand.
@@ -75,14 +67,13 @@ impl Contents {
     /// # Errors
     /// The package or the document is not at hand.
     pub fn content(&self, state: &ObjectState) -> Result<Value, ContentError> {
-        let digest = state.package.clone();
-        let Some(document) = self.documents.get(&(digest.clone(), state.source.clone())) else {
-            let object = state.reference.clone();
-            return Err(if self.has(&digest) {
-                ContentError::NoDocument { object, digest, file: state.source.file.clone() }
-            } else {
-                ContentError::NoPackage { object, digest }
-            });
+        let (object, digest) = (|| state.reference.clone(), || state.package.clone());
+        let Some(package) = self.package(&state.package) else {
+            return Err(ContentError::NoPackage { object: object(), digest: digest() });
+        };
+        let Some(document) = package.object(&state.source) else {
+            let file = state.source.file.clone();
+            return Err(ContentError::NoDocument { object: object(), digest: digest(), file });
         };
         Ok(settle(document, state))
     }

@@ -4,6 +4,10 @@ use super::*;
 use proptest::prelude::*;
 use serde_json::json;
 
+fn value(text: &[u8]) -> Result<Value, YamlError> {
+    node(text).map(|node| node.to_value())
+}
+
 fn read(text: &str) -> Value {
     value(text.as_bytes()).unwrap()
 }
@@ -69,12 +73,14 @@ fn anchors_and_merge_keys() {
 #[test]
 fn documents_know_their_line_and_empty_ones_are_skipped() {
     let text = "\n# a comment\n---\nkind: A\n---\n# nothing\n---\n\nkind: B\n---\n";
-    let found: Vec<_> = documents(text.as_bytes()).unwrap().into_iter().map(|d| (d.line, d.value)).collect();
-    assert_eq!(found, [(4, json!({"kind": "A"})), (9, json!({"kind": "B"}))]);
-    assert_eq!(documents(b"").unwrap(), []);
-    assert_eq!(documents(b"---\n---\n").unwrap(), []);
-    assert_eq!(documents("\u{feff}a: 1\r\nb: 2\r\n".as_bytes()).unwrap()[0].value, json!({"a": 1, "b": 2}));
-    assert_eq!(documents(b"{\"a\": [1, true, null]}").unwrap()[0].value, json!({"a": [1, true, null]}));
+    let found = |text: &str| -> Vec<(usize, Value)> {
+        nodes(text.as_bytes()).unwrap().iter().map(|node| (node.line, node.to_value())).collect()
+    };
+    assert_eq!(found(text), [(4, json!({"kind": "A"})), (9, json!({"kind": "B"}))]);
+    assert_eq!(found(""), []);
+    assert_eq!(found("---\n---\n"), []);
+    assert_eq!(found("\u{feff}a: 1\r\nb: 2\r\n"), [(1, json!({"a": 1, "b": 2}))]);
+    assert_eq!(found("{\"a\": [1, true, null]}"), [(1, json!({"a": [1, true, null]}))]);
 }
 
 #[test]
@@ -85,12 +91,12 @@ fn one_document_is_wanted() {
 
 #[test]
 fn errors_name_the_place_and_never_the_content() {
-    let error = documents(b"kind: Secret\nstringData:\n  password: hunter2\n   other: hunter2\n").unwrap_err();
+    let error = nodes(b"kind: Secret\nstringData:\n  password: hunter2\n   other: hunter2\n").unwrap_err();
     assert_eq!(error.line, 4);
     assert!(!error.to_string().contains("hunter2"), "{error}");
-    let error = documents(b"a: 1\nb: 2\na: hunter2\n").unwrap_err();
+    let error = nodes(b"a: 1\nb: 2\na: hunter2\n").unwrap_err();
     assert_eq!((error.line, error.message.as_str()), (3, "key \"a\" twice in one mapping"));
-    let error = documents(b"a: 1\nb: \xff\n").unwrap_err();
+    let error = nodes(b"a: 1\nb: \xff\n").unwrap_err();
     assert_eq!((error.line, error.message.as_str()), (2, "not UTF-8 text"));
     for text in [
         "a: *hunter2\n",
@@ -104,7 +110,7 @@ fn errors_name_the_place_and_never_the_content() {
         "a: 1\n---\nb: !hunter2!x y",
         "a: !!float hunter2",
     ] {
-        if let Err(error) = documents(text.as_bytes()) {
+        if let Err(error) = nodes(text.as_bytes()) {
             assert!(!error.to_string().contains("hunter2"), "{text}: {error}");
         }
     }
@@ -118,15 +124,15 @@ fn bombs_are_refused() {
         let items = vec![format!("*a{before}"); 10].join(", ");
         aliases.push_str(&format!("a{level}: &a{level} [{items}]\n"));
     }
-    let error = documents(aliases.as_bytes()).unwrap_err();
+    let error = nodes(aliases.as_bytes()).unwrap_err();
     assert_eq!(error.message, "its aliases stand for more than 20000 values, the most that is read");
-    assert!(documents("[".repeat(5_000).as_bytes()).is_err());
-    assert!(documents("- ".repeat(5_000).as_bytes()).is_err());
-    assert!(documents("--- a\n".repeat(101).as_bytes()).is_err());
-    assert!(documents(&vec![b'a'; MAX_BYTES + 1]).is_err());
-    assert!(documents("? a\n".repeat(300_000).as_bytes()).is_err());
+    assert!(nodes("[".repeat(5_000).as_bytes()).is_err());
+    assert!(nodes("- ".repeat(5_000).as_bytes()).is_err());
+    assert!(nodes("--- a\n".repeat(101).as_bytes()).is_err());
+    assert!(nodes(&vec![b'a'; MAX_BYTES + 1]).is_err());
+    assert!(nodes("? a\n".repeat(300_000).as_bytes()).is_err());
     let deep = (0..MAX_DEPTH - 2).fold(String::new(), |text, depth| format!("{text}{}a:\n", " ".repeat(depth)));
-    assert!(documents(deep.as_bytes()).is_ok());
+    assert!(nodes(deep.as_bytes()).is_ok());
 }
 
 /// A large Pod whose containers share their settings by anchors, as people write it.
@@ -138,19 +144,6 @@ fn aliases_that_are_no_bomb() {
     let value = read(&text);
     assert_eq!(value["containers"][49]["env"][39]["name"], "A39");
     assert_eq!(value["containers"][49]["image"], "x");
-}
-
-#[test]
-fn lines_of_nested_keys() {
-    let text = "# head\n---\nkind: A\n---\nkind: Deployment\nspec:\n  template:\n    spec:\n      containers:\n      - image: b\n        name: side\n      - name: nginx\n        image: nginx\n";
-    let line = documents(text.as_bytes()).unwrap()[1].line;
-    let at = |path: &[&str]| line_of(text.as_bytes(), line, path);
-    assert_eq!(at(&["spec", "template", "spec", "containers", "nginx", "image"]), Some(13));
-    assert_eq!(at(&["spec", "template", "spec", "containers", "side", "image"]), Some(10));
-    assert_eq!(at(&["spec", "template", "spec", "containers"]), Some(9));
-    assert_eq!(at(&["spec", "template", "spec", "containers", "other"]), None);
-    assert_eq!(at(&["spec", "nothing"]), None);
-    assert_eq!(line_of(text.as_bytes(), 99, &["spec"]), None);
 }
 
 #[test]
@@ -175,26 +168,17 @@ fn printing_quotes_what_would_be_misread() {
 proptest! {
     #[test]
     fn any_text_is_read_or_refused(text in any::<Vec<u8>>()) {
-        let _ = documents(&text);
+        let _ = nodes(&text);
     }
 
     #[test]
     fn yamlish_text_is_read_or_refused(text in "[-a&*<>:,{}\\[\\]!|'\"\n #~?%0-9]{0,60}") {
-        let _ = documents(text.as_bytes());
+        let _ = nodes(text.as_bytes());
     }
 
     #[test]
     fn strings_survive_printing(text in "\\PC{0,12}", other in "[0-9a-fxon.+:_~-]{0,8}") {
         let value = json!({ "k": text, "l": [other] });
         prop_assert_eq!(read(&to_string(&value)), value);
-    }
-
-    #[test]
-    fn a_found_line_holds_the_key(names in proptest::collection::btree_set("[a-z]{2,6}", 1..5)) {
-        let text: String = names.iter().map(|name| format!("x{name}:\n  b: 1\n")).collect();
-        for (index, name) in names.iter().enumerate() {
-            let line = line_of(text.as_bytes(), 1, &[&format!("x{name}"), "b"]);
-            prop_assert_eq!(line, Some(index * 2 + 2));
-        }
     }
 }
