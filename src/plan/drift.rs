@@ -7,17 +7,16 @@
 pub mod fields;
 
 use super::changed_images;
-use super::compare::FieldChange;
 use super::content::{ContentError, Contents};
 use super::derive::scale::recorded;
 use super::live::Live;
 use super::order::runs_once;
-use super::strayed::{Strayed, strayed};
 use crate::object::config::{changed_keys, is_config};
 use crate::object::workload::{WorkloadKind, images, pod_spec, replicas};
 use crate::object::{ObjectRef, text};
 use crate::record::names::MANAGER;
 use crate::record::{How, ObjectState, Revision, Scope};
+use fields::{Strayed, strayed};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -122,17 +121,16 @@ fn written_as_a_whole(
         if !whole {
             continue;
         }
-        for Strayed { field, by } in strayed(reference, found, &contents.content(state)?) {
-            if !matches!(by, Writer::Foreign(..)) {
+        for Strayed { change, writer } in strayed(reference, &contents.content(state)?, found) {
+            if !matches!(writer, Writer::Foreign(..)) {
                 continue;
             }
-            let container = field.path.strip_suffix("].image").and_then(|path| path.rsplit_once('['));
+            let container = change.path.strip_suffix("].image").and_then(|path| path.rsplit_once('['));
             let name = match container {
                 Some((_, container)) => image_of(container),
-                None => field.short_path().to_owned(),
+                None => change.short_path().to_owned(),
             };
-            let change = FieldChange { before: field.after, after: field.before, path: field.path }.summary();
-            drift.extend(entry(reference, name, change, by));
+            drift.extend(entry(reference, name, change.summary(), writer));
         }
     }
     Ok(drift)

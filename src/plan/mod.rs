@@ -17,7 +17,6 @@ pub mod patch;
 pub mod restart;
 pub mod sheet;
 pub mod since;
-pub mod strayed;
 #[cfg(test)]
 mod tests;
 

@@ -10,10 +10,10 @@ use crate::object::{ObjectRef, text, uid};
 use crate::plan::Vdus;
 use crate::plan::compare::{self, FieldChange};
 use crate::plan::content::Contents;
+use crate::plan::drift::fields::strayed;
 use crate::plan::live::Live;
 use crate::plan::order::{holds_data, runs_once};
 use crate::plan::restart;
-use crate::plan::strayed::strayed;
 use crate::record::{Affected, ConfigChange, How, ObjectState, Reason, Revision, Scope, Verb};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -186,7 +186,7 @@ pub fn all(
         };
         let keys = if is_config(&object) { changed_keys(found, &wanted) } else { Vec::new() };
         let mut fields = change.fields;
-        let strayed = strayed(&object, found, &wanted).into_iter().map(|strayed| strayed.field);
+        let strayed = strayed(&object, &wanted, found).into_iter().map(|strayed| back(strayed.change));
         fields.extend(strayed.filter(|field| !fields.iter().any(|known| known.path == field.path)).collect::<Vec<_>>());
         if keys.is_empty() && fields.is_empty() {
             continue;
@@ -212,6 +212,11 @@ pub fn all(
     by_content.retain(|affected| vdus.id(&affected.object).is_none());
     change_package::restart_all(&mut scope, &mut target, whole, by_content);
     Ok((target, scope, stays))
+}
+
+/// The way back of a change.
+fn back(change: FieldChange) -> FieldChange {
+    FieldChange { before: change.after, after: change.before, path: change.path }
 }
 
 /// Why an object cannot be put right where it stands; `None`: it can.

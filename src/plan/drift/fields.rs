@@ -6,17 +6,17 @@
 //! last decides, which `metadata.managedFields` tell field by field.
 
 use super::{Drift, Writer, entry, image_of, image_writer, key_writer, last_of};
-use crate::object::apply::APPLIED;
+use crate::object::apply::{APPLIED, is_item};
 use crate::object::config::{changed_keys, is_config};
 use crate::object::pod::terminating;
-use crate::object::text;
 use crate::object::workload::{WorkloadKind, images, pod_spec, replicas, set_images};
+use crate::object::{ObjectRef, text};
 use crate::plan::compare::FieldChange;
 use crate::plan::order::{holds_data, runs_once};
-use crate::plan::strayed::says_nothing;
 use crate::record::ObjectState;
+use crate::record::names::MANAGER;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
 /// One field that is not as recorded, and what puts it back.
@@ -84,9 +84,6 @@ pub fn departures(state: &ObjectState, wanted: &Value, live: Option<&Value>) -> 
         for key in changed_keys(&wanted, live) {
             add(entry(object, key.key.clone(), key.summary(), key_writer(live, &key.key)), Remedy::Update);
         }
-        if let Some(fields) = wanted.as_object_mut() {
-            fields.retain(|key, _| !matches!(key.as_str(), "data" | "binaryData" | "stringData"));
-        }
     }
     if let Some(kind) = kind {
         let running = pod_spec(live).map(images).unwrap_or_default();
@@ -104,27 +101,40 @@ pub fn departures(state: &ObjectState, wanted: &Value, live: Option<&Value>) -> 
             if recorded != now && !autoscaled {
                 add(entry(object, "spec.replicas".into(), format!("{recorded} -> {now}"), writer), Remedy::Scale);
             }
-            if let Some(spec) = wanted.get_mut("spec").and_then(Value::as_object_mut) {
-                spec.remove("replicas");
-            }
         }
     }
     let remedy = if holds_data(object) || runs_once(object) { Remedy::Hand } else { Remedy::Heal };
-    for difference in differences(&wanted, live) {
-        let change = difference.change.summary();
-        let path = difference.change.short_path().to_owned();
-        add(entry(object, path, change, difference.writer), remedy);
+    for Strayed { change, writer } in strayed(object, &wanted, live) {
+        add(entry(object, change.short_path().to_owned(), change.summary(), writer), remedy);
     }
     found
 }
 
-/// A field that differs.
-struct Difference {
-    change: FieldChange,
-    writer: Writer,
+/// One field that is not as it was made, and not by us.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Strayed {
+    /// The field: as it was made, and as it is.
+    pub change: FieldChange,
+    /// Who wrote it last.
+    pub writer: Writer,
 }
 
-fn differences(wanted: &Value, live: &Value) -> Vec<Difference> {
+/// The fields that have strayed. The keys of a ConfigMap or Secret are not among them (see [`changed_keys`]), and
+/// neither are replicas, which belong to scaling.
+pub fn strayed(object: &ObjectRef, wanted: &Value, live: &Value) -> Vec<Strayed> {
+    let mut wanted = wanted.clone();
+    if let Some(fields) = wanted.as_object_mut().filter(|_| is_config(object)) {
+        fields.retain(|key, _| !matches!(key.as_str(), "data" | "binaryData" | "stringData"));
+    }
+    let scalable =
+        WorkloadKind::of(object).is_some_and(WorkloadKind::scalable) || object.kind == "ReplicationController";
+    if let Some(spec) = wanted.get_mut("spec").and_then(Value::as_object_mut).filter(|_| scalable) {
+        spec.remove("replicas");
+    }
+    differences(&wanted, live).into_iter().filter(|strayed| strayed.writer != Writer::Ours).collect()
+}
+
+fn differences(wanted: &Value, live: &Value) -> Vec<Strayed> {
     let mut walk = Walk { root: live, trail: Vec::new(), found: Vec::new() };
     for (key, value) in wanted.as_object().into_iter().flatten() {
         if matches!(key.as_str(), "apiVersion" | "kind" | "status") {
@@ -161,7 +171,7 @@ enum Step<'a> {
 struct Walk<'a> {
     root: &'a Value,
     trail: Vec<Step<'a>>,
-    found: Vec<Difference>,
+    found: Vec<Strayed>,
 }
 
 impl<'a> Walk<'a> {
@@ -235,13 +245,17 @@ impl<'a> Walk<'a> {
             }
         }
         let change = FieldChange { path, before: Some(wanted.clone()), after: live.cloned() };
-        self.found.push(Difference { change, writer: self.writer() });
+        self.found.push(Strayed { change, writer: self.writer() });
     }
 
-    /// Who wrote the field at the end of the trail.
+    /// Who wrote the field at the end of the trail. An item that is gone was taken away by somebody who has written the
+    /// rest of the list.
     fn writer(&self) -> Writer {
+        let gone = self.trail.iter().position(|step| matches!(step, Step::Item(_, None) | Step::Place(_, None)));
+        let trail = &self.trail[..gone.unwrap_or(self.trail.len())];
         let entries = self.root.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
-        last_of(entries.filter(|entry| owns(&entry["fieldsV1"], &self.trail)))
+        let entries = entries.filter(|entry| gone.is_none() || entry["manager"] != MANAGER);
+        last_of(entries.filter(|entry| owns(&entry["fieldsV1"], trail)))
     }
 }
 
@@ -255,10 +269,7 @@ fn owns(fields: &Value, trail: &[Step<'_>]) -> bool {
         }
         let child = match step {
             Step::Field(name) => children.get(&format!("f:{name}")),
-            Step::Item(_, live) | Step::Place(_, live) => {
-                let Some(live) = live else { return false };
-                children.iter().find(|(key, _)| is_key_of(key, live)).map(|(_, child)| child)
-            }
+            Step::Item(_, live) | Step::Place(_, live) => live.and_then(|live| item_of(children, live)),
         };
         let Some(child) = child else { return false };
         node = child;
@@ -266,13 +277,21 @@ fn owns(fields: &Value, trail: &[Step<'_>]) -> bool {
     true
 }
 
-/// Whether `k:{"name":"nginx"}` or `v:"a"` names this item of a list.
-fn is_key_of(key: &str, item: &Value) -> bool {
-    let parse = |text: &str| serde_json::from_str::<Value>(text).ok();
-    if let Some(fields) = key.strip_prefix("k:").and_then(parse) {
-        return fields.as_object().is_some_and(|fields| fields.iter().all(|(key, value)| item.get(key) == Some(value)));
+/// What is owned of an item of a list.
+fn item_of<'f>(fields: &'f Map<String, Value>, item: &Value) -> Option<&'f Value> {
+    fields.iter().find(|(key, _)| is_item(key, item)).map(|(_, child)| child)
+}
+
+/// What the API server leaves out of an object, because it is the same as saying nothing.
+fn says_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Bool(true) => false,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.values().all(says_nothing),
     }
-    key.strip_prefix("v:").and_then(parse).is_some_and(|value| value == *item)
 }
 
 fn told_apart(items: &[Value], keys: &[&str]) -> bool {

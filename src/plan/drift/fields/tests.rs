@@ -111,6 +111,41 @@ fn a_field_of_the_package_that_is_otherwise_is_one() {
 }
 
 #[test]
+fn who_took_something_away_is_named() {
+    let mut live = stored();
+    live["spec"]["template"]["spec"]["containers"][0]["env"] = json!([{"name": "B", "value": "y"}]);
+    let env = |names: &[&str]| -> Value {
+        let items = names.iter().map(|name| (format!("k:{{\"name\":\"{name}\"}}"), json!({"f:value": {}})));
+        json!({"f:spec": {"f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"nginx\"}": {
+            "f:env": items.collect::<Map<_, _>>()}}}}}})
+    };
+    let mut wanted = deployment();
+    wanted["spec"]["template"]["spec"]["containers"][0]["resources"] = json!({});
+    let by_edit = managed(live.clone(), &[(MANAGER, env(&[])), ("kubectl-edit", env(&["B"]))]);
+    assert_eq!(said(&wanted, &by_edit), ["containers[nginx].env[A] removed (kubectl-edit)"]);
+    let by_nobody = managed(live, &[(MANAGER, env(&["B"]))]);
+    assert_eq!(said(&wanted, &by_nobody), ["containers[nginx].env[A] removed"]);
+}
+
+#[test]
+fn what_belongs_to_scaling_or_to_keys_has_not_strayed() {
+    let controller = |replicas: u64, protocol: &str| {
+        json!({"apiVersion": "v1", "kind": "ReplicationController", "metadata": {"name": "old"},
+            "spec": {"replicas": replicas, "selector": {"app": protocol}}})
+    };
+    let fields = |wanted: &Value, live: &Value| -> Vec<String> {
+        strayed(&ObjectRef::of(wanted).expect("a reference"), wanted, live)
+            .into_iter()
+            .map(|strayed| format!("{} {}", strayed.change.path, strayed.change.summary()))
+            .collect()
+    };
+    assert_eq!(fields(&controller(1, "a"), &controller(2, "b")), ["spec.selector.app a -> b"]);
+    let config =
+        |value: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"k": value}});
+    assert_eq!(fields(&config("1"), &config("2")), [""; 0]);
+}
+
+#[test]
 fn replicas_of_an_autoscaler_are_its_own() {
     let mut live = stored();
     live["spec"]["replicas"] = json!(5);
