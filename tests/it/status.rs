@@ -243,7 +243,8 @@ fn why_a_pod_is_not_ready() {
         "not ready: readiness probe failed",
         "waiting for init container 1 of 2",
         "FailedMount: MountVolume.SetUp failed",
-        "CrashLoopBackOff: exit code 1",
+        // Until the kubelet looks again, which may take it as long as it waits for, it says what the container came to.
+        "CrashLoopBackOff: exit code 1|Error: exit code 1",
     ] {
         eventually(reason, Duration::from_secs(90), || {
             let mut command = ns.vnf_command(&["status", "poor", "-o", "json"]);

@@ -256,10 +256,11 @@ fn initializing(states: &[ContainerState<'_>]) -> Option<String> {
     }
 }
 
-/// How a container ended: the kubelet's word, else signal or exit code.
+/// How a container ended: the kubelet's word, where that says something, else signal or exit code.
 fn ended(end: &Value) -> String {
     let number = |key: &str| end.get(key).and_then(Value::as_i64).unwrap_or(0);
     match text(end, "/reason").filter(|reason| !reason.is_empty()) {
+        Some("Error") if number("exitCode") != 0 => format!("Error: {}", exit_code(number("exitCode"))),
         Some(reason) => reason.to_owned(),
         None if number("signal") != 0 => format!("signal {}", number("signal")),
         None => exit_code(number("exitCode")),

@@ -200,7 +200,7 @@ fn reasons() {
             "not ready: readiness gate example.com/balanced",
         ),
         ("completed", ended(json!({"exitCode": 0, "reason": "Completed"})), "Completed"),
-        ("error", ended(json!({"exitCode": 1, "reason": "Error"})), "Error"),
+        ("error", ended(json!({"exitCode": 1, "reason": "Error"})), "Error: exit code 1"),
         ("memory", ended(json!({"exitCode": 137, "reason": "OOMKilled"})), "OOMKilled"),
         ("signal", ended(json!({"exitCode": 137, "signal": 9})), "signal 9"),
         ("code", ended(json!({"exitCode": 3})), "exit code 3"),
@@ -253,7 +253,11 @@ fn reasons_of_init_containers() {
             with_init(json!({"waiting": {"reason": "CrashLoopBackOff"}}), later.clone()),
             "CrashLoopBackOff (init a)",
         ),
-        ("failed", with_init(json!({"terminated": {"exitCode": 1, "reason": "Error"}}), later), "Error (init a)"),
+        (
+            "failed",
+            with_init(json!({"terminated": {"exitCode": 1, "reason": "Error"}}), later),
+            "Error: exit code 1 (init a)",
+        ),
         ("pull", with_init(done, json!({"waiting": {"reason": "ErrImagePull"}})), "ErrImagePull (init b)"),
     ] {
         assert_eq!(reason(&pod), expected, "{what}");
