@@ -3,9 +3,6 @@
 #
 #   tests/run.sh [FILTER...]          all tests, or those whose names contain a FILTER
 #   tests/run.sh --unit [FILTER...]   only the tests that need no cluster
-#   tests/run.sh --all-faults [FILTER...]
-#                                     the tests that break requests, with every fault at every request instead of
-#                                     the sample that the others run: many hours
 #
 # The cluster tests run on the throwaway cluster of tests/cluster, which wants Linux, root and Go; or,
 # with VNF_TEST_KUBECONFIG set to the path of a kubeconfig, on the cluster of its current context.
@@ -133,11 +130,6 @@ main() {
   case ${1:-} in
     -h | --help) usage; exit ;;
     --unit) unit_only=yes; shift ;;
-    --all-faults)
-      shift
-      export VNF_FAULTS=all
-      if [ $# = 0 ]; then set -- faults::; fi
-      ;;
     --*) usage >&2; exit 2 ;;
   esac
   command -v cargo >/dev/null || die "there is no cargo on PATH: install Rust (https://rustup.rs)"

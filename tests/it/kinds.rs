@@ -1,7 +1,7 @@
 //! Any kind that the cluster serves: a package of some forty of them comes, changes and goes without a trace.
 
 use crate::support::manifests::{config_map, container, env_of, pod, secret, spec, workload, yaml};
-use crate::support::{Cluster, Draft, KINDS, Namespace, Object, Objects, Run, cluster, eventually};
+use crate::support::{Cluster, Draft, Namespace, Object, Objects, Run, cluster, eventually};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ fn object(api_version: &str, kind: &str, name: &str, rest: &Value) -> Value {
 
 /// A namespace for the records, one that the package brings along, and names that nobody else uses.
 struct Place {
+    cluster: &'static Cluster,
     ns: Namespace,
     own: String,
     group: String,
@@ -28,7 +29,7 @@ struct Place {
 impl Place {
     fn new(cluster: &'static Cluster, purpose: &str) -> Self {
         let ns = Namespace::new(cluster, purpose);
-        Self { own: format!("{}-own", ns.name), group: format!("{}.example.com", ns.name), ns }
+        Self { cluster, own: format!("{}-own", ns.name), group: format!("{}.example.com", ns.name), ns }
     }
 
     fn wide(&self, what: &str) -> String {
@@ -58,9 +59,8 @@ impl Place {
 
     /// Objects of the package's namespace, once no Pod is leaving any more.
     fn objects(&self) -> Objects {
-        let kinds = KINDS.join(",");
         eventually("all Pods that were to go are gone", Duration::from_secs(60), || {
-            let now = Objects::read(&self.kubectl(&["get", &kinds, "-o", "json"]).succeeds().json());
+            let now = self.cluster.objects(&self.own);
             let leaving = now.of_kind("Pod").any(Object::is_leaving);
             (!leaving).then_some(now)
         })

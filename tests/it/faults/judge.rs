@@ -123,8 +123,8 @@ pub fn settles(
         if begin.elapsed() > within {
             return Err(lines);
         }
-        // Starting kubectl costs more than what is judged: many cases look at the same time.
-        std::thread::sleep(Duration::from_secs(1));
+        // Many cases look at the same time.
+        std::thread::sleep(Duration::from_millis(300));
     }
 }
 

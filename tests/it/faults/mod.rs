@@ -1,7 +1,7 @@
 //! An operation cannot hurt: whatever befalls any of its requests, and whenever it is killed.
 //!
 //! One clean run of an operation tells its fault points: its requests, by name. Then every fault is tried at every
-//! point, and what came of it is judged from outside, with kubectl. Right is one of these:
+//! point, and what came of it is judged from outside, without the plugin. Right is one of these:
 //!
 //! - exit code 0, and the cluster is exactly as after the clean run;
 //! - exit code 1, and nothing of the VNF or its records was written;

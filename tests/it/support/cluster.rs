@@ -1,19 +1,25 @@
-//! Where the tests' cluster is, and how programs are started against it.
+//! Where the tests' cluster is, how it is read, and how programs are started against it.
 
+use super::objects::{KINDS, Objects};
+use futures::future::join_all;
+use kube::config::{Config, KubeConfigOptions, Kubeconfig};
+use serde_json::Value;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
+use tokio::runtime::Runtime;
 
 /// A cluster to test on.
 pub struct Cluster {
     kubeconfig: PathBuf,
     path: OsString,
+    eyes: OnceLock<(Runtime, kube::Client)>,
 }
 
 static CLUSTER: LazyLock<Option<Cluster>> = LazyLock::new(|| {
     let kubeconfig = std::env::var_os("VNF_TEST_KUBECONFIG")?;
-    Some(Cluster { kubeconfig: kubeconfig.into(), path: search_path() })
+    Some(Cluster { kubeconfig: kubeconfig.into(), path: search_path(), eyes: OnceLock::new() })
 });
 
 /// The cluster to test on. `None`: there is none, and the calling test has nothing to do.
@@ -33,6 +39,41 @@ impl Cluster {
     /// The kubeconfig that leads to it.
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
+    }
+
+    /// How it is reached without a program.
+    pub async fn config(&self) -> Config {
+        let kubeconfig = Kubeconfig::read_from(&self.kubeconfig).expect("the test cluster's kubeconfig");
+        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
+        config.expect("a kubeconfig that leads somewhere")
+    }
+
+    /// Everything in a namespace, events aside. Tests look often and many look at a time, so no kubectl is started for
+    /// it, which would take most of the machine.
+    pub fn objects(&self, namespace: &str) -> Objects {
+        let (runtime, client) = self.eyes.get_or_init(|| {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+            let runtime = runtime.expect("a runtime");
+            let client = runtime.block_on(async { kube::Client::try_from(self.config().await).expect("a client") });
+            (runtime, client)
+        });
+        let lists = KINDS.into_iter().map(|(api, resource, kind)| async move {
+            let request = http::Request::get(format!("{api}/namespaces/{namespace}/{resource}")).body(Vec::new());
+            let mut list: Value = client.request(request.expect("a request")).await.expect("the objects can be listed");
+            let version = api.trim_start_matches("/apis/").trim_start_matches("/api/").to_owned();
+            let mut items = list["items"].take();
+            for item in items.as_array_mut().into_iter().flatten() {
+                // In a list nothing says what it is; and who wrote what is more than most tests want to compare.
+                item["apiVersion"] = version.as_str().into();
+                item["kind"] = kind.into();
+                item["metadata"].as_object_mut().expect("metadata").remove("managedFields");
+            }
+            items
+        });
+        let lists = runtime.block_on(join_all(lists));
+        Objects::of(
+            lists.into_iter().flat_map(|items| if let Value::Array(items) = items { items } else { Vec::new() }),
+        )
     }
 
     /// The plugin itself.

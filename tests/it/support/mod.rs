@@ -1,5 +1,5 @@
-//! What the tests share: the cluster and a namespace on it, the plugin run as a user runs it, the cluster read with
-//! kubectl, and packages made for a test.
+//! What the tests share: the cluster and a namespace on it, the plugin run as a user runs it, the cluster read without
+//! it, and packages made for a test.
 
 #![allow(unused_imports, dead_code, reason = "each test file takes what it needs")]
 
@@ -24,7 +24,7 @@ mod witness;
 
 pub use cluster::{Cluster, cluster};
 pub use namespace::Namespace;
-pub use objects::{KINDS, Life, Object, Objects, written};
+pub use objects::{Life, Object, Objects, written};
 pub use package::{Draft, Package, sample_request};
 pub use point::Point;
 pub use proxy::{Fault, Proxy, Traffic};

@@ -1,7 +1,7 @@
 //! A namespace that lives as long as its test.
 
 use super::cluster::Cluster;
-use super::objects::{KINDS, Object, Objects, written};
+use super::objects::{Object, Objects, written};
 use super::run::{Run, line};
 use super::wait::eventually;
 use std::process::{Child, Command, Stdio};
@@ -104,9 +104,8 @@ impl Namespace {
     }
 
     /// Everything in the namespace, events aside.
-    #[track_caller]
     pub fn objects(&self) -> Objects {
-        Objects::read(&self.kubectl(&["get", &KINDS.join(","), "-o", "json"]).succeeds().json())
+        self.cluster.objects(&self.name)
     }
 
     /// One object, such as `pod/web`.

@@ -1,24 +1,25 @@
-//! The objects of a namespace at one moment, as kubectl shows them, and what changed between two moments.
+//! The objects of a namespace at one moment, and what changed between two moments.
 
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// What is looked at: all kinds that a VNF of the tests, its controllers or the plugin can leave behind.
-pub const KINDS: [&str; 14] = [
-    "pods",
-    "deployments",
-    "replicasets",
-    "daemonsets",
-    "statefulsets",
-    "controllerrevisions",
-    "jobs",
-    "configmaps",
-    "secrets",
-    "services",
-    "serviceaccounts",
-    "persistentvolumeclaims",
-    "poddisruptionbudgets",
-    "leases",
+/// What is looked at, as path, resource and kind: all that a VNF of the tests, its controllers or the plugin can leave
+/// behind.
+pub const KINDS: [(&str, &str, &str); 14] = [
+    ("/api/v1", "pods", "Pod"),
+    ("/apis/apps/v1", "deployments", "Deployment"),
+    ("/apis/apps/v1", "replicasets", "ReplicaSet"),
+    ("/apis/apps/v1", "daemonsets", "DaemonSet"),
+    ("/apis/apps/v1", "statefulsets", "StatefulSet"),
+    ("/apis/apps/v1", "controllerrevisions", "ControllerRevision"),
+    ("/apis/batch/v1", "jobs", "Job"),
+    ("/api/v1", "configmaps", "ConfigMap"),
+    ("/api/v1", "secrets", "Secret"),
+    ("/api/v1", "services", "Service"),
+    ("/api/v1", "serviceaccounts", "ServiceAccount"),
+    ("/api/v1", "persistentvolumeclaims", "PersistentVolumeClaim"),
+    ("/apis/policy/v1", "poddisruptionbudgets", "PodDisruptionBudget"),
+    ("/apis/coordination.k8s.io/v1", "leases", "Lease"),
 ];
 
 /// One object.
@@ -116,11 +117,10 @@ impl Object {
 pub struct Objects(BTreeMap<String, Object>);
 
 impl Objects {
-    /// Of a `List`.
-    pub fn read(list: &Value) -> Self {
-        let items = list["items"].as_array().expect("kubectl get prints a list").iter();
-        let named = items.map(|item| (format!("{}/{}", text(&item["kind"]), text(&item["metadata"]["name"])), item));
-        Self(named.map(|(name, item)| (name, Object(item.clone()))).collect())
+    /// Of these objects.
+    pub fn of(objects: impl IntoIterator<Item = Value>) -> Self {
+        let name = |object: &Value| format!("{}/{}", text(&object["kind"]), text(&object["metadata"]["name"]));
+        Self(objects.into_iter().map(|object| (name(&object), Object(object))).collect())
     }
 
     /// All but those of a kind.

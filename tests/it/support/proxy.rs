@@ -12,7 +12,6 @@ use hyper::body::{Bytes, Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use kube::client::Body;
-use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::fmt;
@@ -97,9 +96,7 @@ impl Proxy {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.expect("a runtime");
         let (shared, listener) = runtime.block_on(async {
-            let kubeconfig = Kubeconfig::read_from(cluster.kubeconfig()).expect("the test cluster's kubeconfig");
-            let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
-            let mut config = config.expect("a kubeconfig that leads somewhere");
+            let mut config = cluster.config().await;
             config.default_retry = false;
             let shared = Shared {
                 client: kube::Client::try_from(config).expect("a client"),

@@ -5,7 +5,6 @@ use super::cluster::Cluster;
 use super::namespace::Namespace;
 use futures::{StreamExt as _, future};
 use kube::api::{Api, ApiResource, DynamicObject, ListParams, WatchEvent, WatchParams};
-use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use kube::core::GroupVersionKind;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -50,9 +49,7 @@ impl Witness {
         let runtime = runtime.expect("a runtime");
         let account = Arc::new(Mutex::new(Account::default()));
         let listed = runtime.block_on(async {
-            let kubeconfig = Kubeconfig::read_from(cluster.kubeconfig()).expect("the test cluster's kubeconfig");
-            let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
-            let client = kube::Client::try_from(config.expect("a kubeconfig that leads somewhere")).expect("a client");
+            let client = kube::Client::try_from(cluster.config().await).expect("a client");
             let kinds = KINDS.into_iter().chain([("", "Pod")]);
             let lists = kinds.map(|(group, kind)| {
                 let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, "v1", kind));
