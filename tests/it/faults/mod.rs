@@ -170,7 +170,7 @@ impl Series<'_> {
 fn went_right(seen: &str, case: &Case) -> bool {
     let end = |case: &Case| {
         let head = format!("{case}: ");
-        seen.lines().find_map(|line| line.strip_prefix(&head)).filter(|end| !end.starts_with("WRONG"))
+        seen.lines().filter_map(|line| line.strip_prefix(&head)).find(|end| !end.starts_with("WRONG"))
     };
     let back = || end(&Case { way: Way::Back, ..case.clone() }).is_some();
     end(case).is_some_and(|went| !went.starts_with("Retried") || !case.story.can_be_taken_back() || back())
