@@ -2,7 +2,7 @@
 # `kubectl vnf` beside `helm --wait` and `kubectl apply` with waits: in one run, on one cluster, in turns, each in a
 # namespace of its own (tests/it/bench.rs). Prints tables of medians; asserts nothing, for times are the machine's.
 #
-#   tests/bench/run.sh [ROUNDS]     5 by default; from nothing about half an hour on 2 cores, then 15 minutes
+#   tests/bench/run.sh [ROUNDS]     5 by default, which takes about an hour on 2 cores
 #
 # The sample runs on the cluster with a kubelet, whose time is that of real containers; what is large on the one whose
 # Pods only pretend to run.

@@ -13,9 +13,13 @@
 
 use crate::large;
 use crate::support::{Cluster, Draft, Namespace, Object, Package, Proxy, Run, Traffic, Witness, cluster, eventually};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::{read::GzDecoder, write::GzEncoder};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -366,6 +370,7 @@ fn releases(cluster: &'static Cluster, ns: &Namespace, count: usize) {
         let mut copy = original.0.clone();
         let name = format!("{NAME}-{number:04}");
         copy["metadata"]["name"] = format!("sh.helm.release.v1.{name}.v1").into();
+        copy["data"]["release"] = renamed(copy["data"]["release"].as_str().expect("a release"), &name).into();
         copy["metadata"]["labels"]["name"] = name.into();
         for field in ["uid", "resourceVersion", "creationTimestamp", "managedFields"] {
             copy["metadata"].as_object_mut().expect("metadata").remove(field);
@@ -373,4 +378,15 @@ fn releases(cluster: &'static Cluster, ns: &Namespace, count: usize) {
         copy
     });
     Proxy::start(cluster).create_all(&format!("/api/v1/namespaces/{}/secrets", ns.name), copies);
+}
+
+/// A release as Helm keeps it, JSON that is zipped and twice in base64, under another name: of one name it lists the last
+/// revision alone.
+fn renamed(release: &str, name: &str) -> String {
+    let inner = STANDARD.decode(STANDARD.decode(release).expect("base64 of a Secret")).expect("base64 of Helm's");
+    let mut release: Value = serde_json::from_reader(GzDecoder::new(inner.as_slice())).expect("a zipped release");
+    release["name"] = name.into();
+    let mut zipped = GzEncoder::new(Vec::new(), flate2::Compression::default());
+    zipped.write_all(release.to_string().as_bytes()).expect("room in memory");
+    STANDARD.encode(STANDARD.encode(zipped.finish().expect("room in memory")))
 }
