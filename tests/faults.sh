@@ -11,21 +11,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=cluster/borrow.sh
 . tests/cluster/borrow.sh
 
-finish() {
-  local code=$?
-  return_cluster
-  exit "$code"
-}
-
-main() {
-  trap finish EXIT
-  trap 'exit 130' INT TERM HUP
-  borrow_cluster kwok
-  PATH=$(kubectl_bin):$PATH
-  export PATH VNF_TEST_KUBECONFIG=$CLUSTER VNF_TEST_REQUIRE=1
-  export VNF_FAULTS=${1:-all} VNF_FAULTS_JOBS=${VNF_FAULTS_JOBS:-2}
-  # All operations at a time: what takes long is waiting.
-  cargo test --test cluster_tests -- --nocapture --test-threads=8 faults::
-}
-
-main "$@"
+export VNF_FAULTS=${1:-all} VNF_FAULTS_JOBS=${VNF_FAULTS_JOBS:-2}
+# All operations at a time: what takes long is waiting.
+with_cluster kwok cargo test --test cluster_tests -- --nocapture --test-threads=8 faults::

@@ -8,21 +8,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=cluster/borrow.sh
 . tests/cluster/borrow.sh
 
-finish() {
-  local code=$?
-  return_cluster
-  exit "$code"
-}
-
-main() {
-  trap finish EXIT
-  trap 'exit 130' INT TERM HUP
-  borrow_cluster kwok
-  PATH=$(kubectl_bin):$PATH
-  export PATH VNF_TEST_KUBECONFIG=$CLUSTER VNF_TEST_REQUIRE=1
-  if [ $# = 0 ]; then set -- large::; fi
-  # One at a time: what each takes is measured.
-  cargo test --test cluster_tests -- --ignored --test-threads=1 "$@"
-}
-
-main "$@"
+if [ $# = 0 ]; then set -- large::; fi
+# One at a time: what each takes is measured.
+with_cluster kwok cargo test --test cluster_tests -- --ignored --test-threads=1 "$@"

@@ -3,6 +3,8 @@
 #   borrow_cluster [KIND]   starts it (kubelet or kwok; by default with a kubelet) unless it runs, and sets CLUSTER to
 #                           the path of its kubeconfig
 #   return_cluster          stops it, if a borrower started it and no other borrower is left
+#   with_cluster KIND COMMAND...
+#                           runs a command of the tests with the cluster and its programs, as all that a script does
 #   kubectl_bin             prints the folder of the kubectl that was built with the cluster
 #
 # shellcheck shell=bash
@@ -40,4 +42,14 @@ return_cluster() {
   fi
   exec 7>&-
   CLUSTER=
+}
+
+with_cluster() {
+  trap 'code=$?; return_cluster; exit $code' EXIT
+  trap 'exit 130' INT TERM HUP
+  borrow_cluster "$1"
+  shift
+  PATH=$(kubectl_bin):$PATH
+  export PATH VNF_TEST_KUBECONFIG=$CLUSTER VNF_TEST_REQUIRE=1
+  "$@"
 }
