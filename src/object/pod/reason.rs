@@ -156,10 +156,7 @@ fn waits(state: &ContainerState<'_>) -> String {
                 cause_of_start(text(end, "/message").unwrap_or(""))
             }
             Some("OOMKilled") => Some("OOMKilled".into()),
-            // A container that was told to go is the one before a restart: it did not crash.
-            _ => {
-                end.get("exitCode").and_then(Value::as_i64).filter(|code| !matches!(code, 0 | 137 | 143)).map(exit_code)
-            }
+            _ => crashed(end),
         }),
         _ => None,
     };
@@ -167,6 +164,11 @@ fn waits(state: &ContainerState<'_>) -> String {
         Some(why) => format!("{reason}: {why}"),
         None => reason.to_owned(),
     }
+}
+
+/// How a container came to its end by itself. One that was told to go is the one before a restart: it did not crash.
+fn crashed(end: &Value) -> Option<String> {
+    end.get("exitCode").and_then(Value::as_i64).filter(|code| !matches!(code, 0 | 137 | 143)).map(exit_code)
 }
 
 fn exit_code(code: i64) -> String {
@@ -260,7 +262,7 @@ fn initializing(states: &[ContainerState<'_>]) -> Option<String> {
 fn ended(end: &Value) -> String {
     let number = |key: &str| end.get(key).and_then(Value::as_i64).unwrap_or(0);
     match text(end, "/reason").filter(|reason| !reason.is_empty()) {
-        Some("Error") if number("exitCode") != 0 => format!("Error: {}", exit_code(number("exitCode"))),
+        Some("Error") => crashed(end).map_or_else(|| "Error".into(), |how| format!("Error: {how}")),
         Some(reason) => reason.to_owned(),
         None if number("signal") != 0 => format!("signal {}", number("signal")),
         None => exit_code(number("exitCode")),

@@ -201,6 +201,7 @@ fn reasons() {
         ),
         ("completed", ended(json!({"exitCode": 0, "reason": "Completed"})), "Completed"),
         ("error", ended(json!({"exitCode": 1, "reason": "Error"})), "Error: exit code 1"),
+        ("told to go", ended(json!({"exitCode": 143, "reason": "Error"})), "Error"),
         ("memory", ended(json!({"exitCode": 137, "reason": "OOMKilled"})), "OOMKilled"),
         ("signal", ended(json!({"exitCode": 137, "signal": 9})), "signal 9"),
         ("code", ended(json!({"exitCode": 3})), "exit code 3"),
