@@ -10,7 +10,7 @@ use crate::object::Manifest;
 use std::path::Path;
 
 /// What was found in all layers of a package.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Examination {
     /// The package as the user named it.
     pub origin: String,

@@ -47,7 +47,6 @@ use objects::ObjectFile;
 use signature::Verdict;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
 
 /// Where a package describes itself (SOL004 4.1.2).
 const META: &str = "TOSCA-Metadata/TOSCA.meta";
@@ -64,7 +63,7 @@ pub struct OpenOptions {
 }
 
 /// A package that was read and can be used.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Package {
     /// What the user typed, or `sha256:` and 12 digits for one that came from the cluster.
     pub origin: String,
@@ -96,7 +95,7 @@ pub struct Package {
     /// Paths of the Kubernetes manifests, in the order of the list.
     kubernetes: Vec<String>,
     /// What is in each of these.
-    objects: BTreeMap<String, Arc<ObjectFile>>,
+    objects: BTreeMap<String, ObjectFile>,
 }
 
 impl Package {

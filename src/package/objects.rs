@@ -13,7 +13,6 @@ use crate::object::{Manifest, ObjectRef, Source};
 use crate::yaml::{self, Node, YamlError};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 
 /// The manifests of chosen files.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,7 +33,7 @@ pub(super) struct Found {
     /// Those that are, in the order of the list.
     pub kubernetes: Vec<String>,
     /// What is in these.
-    pub objects: BTreeMap<String, Arc<ObjectFile>>,
+    pub objects: BTreeMap<String, ObjectFile>,
     /// Those that were perhaps meant to be.
     pub passed_over: Vec<Problem>,
     /// Whether it is all too much to read.
@@ -81,7 +80,7 @@ impl Package {
             match likeness {
                 Likeness::Object(file) => {
                     found.kubernetes.push(path.to_owned());
-                    found.objects.insert(path.to_owned(), Arc::new(file));
+                    found.objects.insert(path.to_owned(), file);
                 }
                 Likeness::Half(line) => {
                     let message =
@@ -216,8 +215,12 @@ impl Package {
 
     fn selected(&self, reader: Reader<'_>) -> Result<Selection, PackageError> {
         let Reader { manifests, problems, .. } = reader;
-        let notes = judge(problems).map_err(|problems| PackageError { origin: self.origin.clone(), problems })?;
-        Ok(Selection { manifests, notes })
+        Ok(Selection { manifests, notes: self.judged(problems)? })
+    }
+
+    /// What is bearable of these problems.
+    fn judged(&self, problems: Vec<Problem>) -> Result<Vec<Problem>, PackageError> {
+        judge(problems).map_err(|problems| PackageError { origin: self.origin.clone(), problems })
     }
 
     /// The object of a document as it is written; `None` when no Kubernetes file has it.
@@ -232,8 +235,8 @@ impl Package {
     /// # Errors
     /// As [`Package::manifests`], but two definitions of one object are fine.
     pub fn defines(&self) -> Result<BTreeMap<String, Vec<ObjectRef>>, PackageError> {
-        judge(self.objects.values().flat_map(|file| file.problems.iter().cloned()).collect())
-            .map_err(|problems| PackageError { origin: self.origin.clone(), problems })?;
+        let in_order = self.kubernetes.iter().filter_map(|path| self.objects.get(path));
+        self.judged(in_order.flat_map(|file| file.problems.iter().cloned()).collect())?;
         let references = |file: &ObjectFile| file.manifests.iter().map(|manifest| manifest.reference.clone()).collect();
         Ok(self.objects.iter().map(|(path, file)| (path.clone(), references(file))).collect())
     }
@@ -261,21 +264,19 @@ impl<'a> Reader<'a> {
     }
 
     fn file(&mut self, path: &str) {
-        let read;
-        let file = match self.package.objects.get(path) {
-            Some(file) => file.as_ref(),
-            None => {
-                read = self.package.files.bytes(path).map_or_else(
-                    || {
-                        ObjectFile::unread(
-                            Problem::error("K1", "not a Kubernetes manifest, or too large for one").file(path),
-                        )
-                    },
-                    |text| ObjectFile::of(path, yaml::nodes(text).as_deref()),
-                );
-                &read
-            }
-        };
+        match self.package.objects.get(path) {
+            Some(file) => self.take(file),
+            // Chosen by hand, though it does not look like one.
+            None => self.take(&match self.package.files.bytes(path) {
+                Some(text) => ObjectFile::of(path, yaml::nodes(text).as_deref()),
+                None => ObjectFile::unread(
+                    Problem::error("K1", "not a Kubernetes manifest, or too large for one").file(path),
+                ),
+            }),
+        }
+    }
+
+    fn take(&mut self, file: &ObjectFile) {
         self.manifests.extend(file.manifests.iter().cloned());
         self.problems.extend(file.problems.iter().cloned());
     }

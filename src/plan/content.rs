@@ -67,14 +67,15 @@ impl Contents {
     /// # Errors
     /// The package or the document is not at hand.
     pub fn content(&self, state: &ObjectState) -> Result<Value, ContentError> {
-        let (object, digest) = (|| state.reference.clone(), || state.package.clone());
-        let Some(package) = self.package(&state.package) else {
-            return Err(ContentError::NoPackage { object: object(), digest: digest() });
-        };
-        let Some(document) = package.object(&state.source) else {
-            let file = state.source.file.clone();
-            return Err(ContentError::NoDocument { object: object(), digest: digest(), file });
-        };
+        let ObjectState { reference: object, package: digest, source, .. } = state;
+        let package = self.package(digest);
+        let package =
+            package.ok_or_else(|| ContentError::NoPackage { object: object.clone(), digest: digest.clone() })?;
+        let document = package.object(source).ok_or_else(|| ContentError::NoDocument {
+            object: object.clone(),
+            digest: digest.clone(),
+            file: source.file.clone(),
+        })?;
         Ok(settle(document, state))
     }
 

@@ -121,7 +121,7 @@ fn written_as_a_whole(
         if !whole {
             continue;
         }
-        for Strayed { change, writer } in strayed(reference, &contents.content(state)?, found) {
+        for Strayed { change, writer } in strayed(reference, contents.content(state)?, found) {
             if !matches!(writer, Writer::Foreign(..)) {
                 continue;
             }

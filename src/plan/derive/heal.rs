@@ -186,7 +186,7 @@ pub fn all(
         };
         let keys = if is_config(&object) { changed_keys(found, &wanted) } else { Vec::new() };
         let mut fields = change.fields;
-        let strayed = strayed(&object, &wanted, found).into_iter().map(|strayed| back(strayed.change));
+        let strayed = strayed(&object, wanted.clone(), found).into_iter().map(|strayed| back(strayed.change));
         fields.extend(strayed.filter(|field| !fields.iter().any(|known| known.path == field.path)).collect::<Vec<_>>());
         if keys.is_empty() && fields.is_empty() {
             continue;

@@ -104,7 +104,7 @@ pub fn departures(state: &ObjectState, wanted: &Value, live: Option<&Value>) -> 
         }
     }
     let remedy = if holds_data(object) || runs_once(object) { Remedy::Hand } else { Remedy::Heal };
-    for Strayed { change, writer } in strayed(object, &wanted, live) {
+    for Strayed { change, writer } in strayed(object, wanted, live) {
         add(entry(object, change.short_path().to_owned(), change.summary(), writer), remedy);
     }
     found
@@ -121,8 +121,7 @@ pub struct Strayed {
 
 /// The fields that have strayed. The keys of a ConfigMap or Secret are not among them (see [`changed_keys`]), and
 /// neither are replicas, which belong to scaling.
-pub fn strayed(object: &ObjectRef, wanted: &Value, live: &Value) -> Vec<Strayed> {
-    let mut wanted = wanted.clone();
+pub fn strayed(object: &ObjectRef, mut wanted: Value, live: &Value) -> Vec<Strayed> {
     if let Some(fields) = wanted.as_object_mut().filter(|_| is_config(object)) {
         fields.retain(|key, _| !matches!(key.as_str(), "data" | "binaryData" | "stringData"));
     }

@@ -134,7 +134,7 @@ fn what_belongs_to_scaling_or_to_keys_has_not_strayed() {
             "spec": {"replicas": replicas, "selector": {"app": protocol}}})
     };
     let fields = |wanted: &Value, live: &Value| -> Vec<String> {
-        strayed(&ObjectRef::of(wanted).expect("a reference"), wanted, live)
+        strayed(&ObjectRef::of(wanted).expect("a reference"), wanted.clone(), live)
             .into_iter()
             .map(|strayed| format!("{} {}", strayed.change.path, strayed.change.summary()))
             .collect()
