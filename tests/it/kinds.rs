@@ -20,7 +20,6 @@ fn object(api_version: &str, kind: &str, name: &str, rest: &Value) -> Value {
 
 /// A namespace for the records, one that the package brings along, and names that nobody else uses.
 struct Place {
-    cluster: &'static Cluster,
     ns: Namespace,
     own: String,
     group: String,
@@ -29,7 +28,7 @@ struct Place {
 impl Place {
     fn new(cluster: &'static Cluster, purpose: &str) -> Self {
         let ns = Namespace::new(cluster, purpose);
-        Self { cluster, own: format!("{}-own", ns.name), group: format!("{}.example.com", ns.name), ns }
+        Self { own: format!("{}-own", ns.name), group: format!("{}.example.com", ns.name), ns }
     }
 
     fn wide(&self, what: &str) -> String {
@@ -60,7 +59,7 @@ impl Place {
     /// Objects of the package's namespace, once no Pod is leaving any more.
     fn objects(&self) -> Objects {
         eventually("all Pods that were to go are gone", Duration::from_secs(60), || {
-            let now = self.cluster.objects(&self.own);
+            let now = self.ns.cluster.objects(&self.own);
             let leaving = now.of_kind("Pod").any(Object::is_leaving);
             (!leaving).then_some(now)
         })

@@ -61,8 +61,8 @@ impl Cluster {
             let request = http::Request::get(format!("{api}/namespaces/{namespace}/{resource}")).body(Vec::new());
             let mut list: Value = client.request(request.expect("a request")).await.expect("the objects can be listed");
             let version = api.trim_start_matches("/apis/").trim_start_matches("/api/").to_owned();
-            let mut items = list["items"].take();
-            for item in items.as_array_mut().into_iter().flatten() {
+            let Value::Array(mut items) = list["items"].take() else { panic!("no list of {resource}: {list}") };
+            for item in &mut items {
                 // In a list nothing says what it is; and who wrote what is more than most tests want to compare.
                 item["apiVersion"] = version.as_str().into();
                 item["kind"] = kind.into();
@@ -70,10 +70,7 @@ impl Cluster {
             }
             items
         });
-        let lists = runtime.block_on(join_all(lists));
-        Objects::of(
-            lists.into_iter().flat_map(|items| if let Value::Array(items) = items { items } else { Vec::new() }),
-        )
+        Objects::of(runtime.block_on(join_all(lists)).into_iter().flatten())
     }
 
     /// The plugin itself.

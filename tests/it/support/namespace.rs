@@ -16,7 +16,7 @@ const SHOWN: usize = 20;
 
 /// A namespace of a test's own. Dropped, it is removed; by a failing test, after its Pods were shown.
 pub struct Namespace {
-    cluster: &'static Cluster,
+    pub cluster: &'static Cluster,
     pub name: String,
 }
 
