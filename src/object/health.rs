@@ -9,7 +9,7 @@
 use super::pod::{self, condition, container_states};
 use super::rollout::{is_on_delete, partition};
 use super::workload::{self, WorkloadKind, marker_of_pod};
-use super::{text, uid};
+use super::{at, text, uid};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -76,7 +76,7 @@ fn gate(object: &Value, generation: i64) -> Option<Readiness> {
 
 /// The observed generation of an object that may not report one (Pods before Kubernetes 1.33, many kinds).
 fn observed(object: &Value, generation: i64) -> Option<Readiness> {
-    let seen = object.pointer("/status/observedGeneration").and_then(Value::as_i64)?;
+    let seen = at(object, "/status/observedGeneration").and_then(Value::as_i64)?;
     let wanted = generation.max(number(object, "/metadata/generation"));
     (seen < wanted).then(|| Readiness::wait(format!("observed generation {seen} of {wanted}")))
 }
@@ -133,7 +133,7 @@ fn of_update_revision(object: &Value, kind: WorkloadKind, pod: &Value) -> bool {
         return true;
     }
     let update = text(object, "/status/updateRevision");
-    let of_pod = pod.pointer("/metadata/labels").and_then(|labels| labels.get("controller-revision-hash"));
+    let of_pod = at(pod, "/metadata/labels").and_then(|labels| labels.get("controller-revision-hash"));
     match (update, of_pod.and_then(Value::as_str)) {
         (Some(update), Some(of_pod)) => update == of_pod,
         _ => true,
@@ -330,12 +330,12 @@ fn explained(condition: &Value) -> String {
 
 /// A signed number; 0 when it is absent or none.
 fn number(object: &Value, pointer: &str) -> i64 {
-    object.pointer(pointer).and_then(Value::as_i64).unwrap_or(0)
+    at(object, pointer).and_then(Value::as_i64).unwrap_or(0)
 }
 
 /// A count of a status, which leaves zeros out.
 fn count(object: &Value, pointer: &str) -> u64 {
-    object.pointer(pointer).and_then(Value::as_u64).unwrap_or(0)
+    at(object, pointer).and_then(Value::as_u64).unwrap_or(0)
 }
 
 #[cfg(test)]

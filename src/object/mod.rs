@@ -53,7 +53,7 @@ impl ObjectRef {
 
     /// The reference to a whole object; `None` when it lacks `apiVersion`, `kind` or `metadata.name`.
     pub fn of(object: &Value) -> Option<Self> {
-        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).filter(|s| !s.is_empty());
+        let text = |pointer: &str| text(object, pointer).filter(|s| !s.is_empty());
         Some(Self::new(text("/apiVersion")?, text("/kind")?, text("/metadata/namespace"), text("/metadata/name")?))
     }
 
@@ -104,9 +104,22 @@ pub struct Manifest {
     pub line: usize,
 }
 
+/// What stands at a JSON pointer. `Value::pointer` copies each part of the pointer, to undo escapes; where a plan of a
+/// thousand Pods is made these copies were a fifth of its time, and hardly a pointer has escapes.
+pub fn at<'a>(value: &'a Value, pointer: &str) -> Option<&'a Value> {
+    if pointer.contains('~') {
+        return value.pointer(pointer);
+    }
+    pointer.split('/').skip(1).try_fold(value, |value, part| match value {
+        Value::Object(fields) => fields.get(part),
+        Value::Array(items) => items.get(part.parse::<usize>().ok()?),
+        _ => None,
+    })
+}
+
 /// A string at a JSON pointer.
 pub fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
-    value.pointer(pointer).and_then(Value::as_str)
+    at(value, pointer).and_then(Value::as_str)
 }
 
 /// `metadata.uid` of a live object, `""` when it has none yet.

@@ -7,7 +7,7 @@ mod reason;
 mod snapshot;
 
 use super::workload::{self, ContainerClass, ContainerRef};
-use super::{text, uid};
+use super::{at, text, uid};
 use jiff::Timestamp;
 pub use reason::{reason, reason_with_events, scheduler_reason};
 use serde_json::Value;
@@ -95,7 +95,7 @@ pub fn is_ready(pod: &Value) -> bool {
 
 /// A condition of an object's status, by type.
 pub fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
-    let conditions = object.pointer("/status/conditions")?.as_array()?;
+    let conditions = at(object, "/status/conditions")?.as_array()?;
     conditions.iter().find(|one| one.get("type").and_then(Value::as_str) == Some(kind))
 }
 
@@ -132,7 +132,7 @@ pub fn container_states(pod: &Value) -> Vec<ContainerState<'_>> {
 
 impl<'a> ContainerState<'a> {
     fn at(&self, pointer: &str) -> Option<&'a Value> {
-        self.status?.pointer(pointer)
+        at(self.status?, pointer)
     }
 
     /// `containerID` of the newest container, running or ended; `""` when there was none yet.

@@ -4,7 +4,7 @@
 //! A pod spec is found by the kind of an object. Objects taken out of an API server's list carry no kind, so an
 //! object without one is judged by where its containers stand.
 
-use super::{ObjectRef, text};
+use super::{ObjectRef, at, text};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -124,7 +124,7 @@ pub fn made_metadata(reference: &ObjectRef) -> &'static [&'static str] {
 
 /// The pod spec of any kind that has one, Job, CronJob, ReplicationController and PodTemplate included.
 pub fn pod_spec(object: &Value) -> Option<&Value> {
-    object.pointer(pod_spec_pointer(object)?)
+    at(object, pod_spec_pointer(object)?)
 }
 
 /// The pod spec, to be changed.
@@ -251,18 +251,18 @@ pub fn controller(object: &Value) -> Option<ObjectRef> {
 }
 
 fn controlling(object: &Value) -> Option<&Value> {
-    let owners = object.pointer("/metadata/ownerReferences")?.as_array()?;
+    let owners = at(object, "/metadata/ownerReferences")?.as_array()?;
     owners.iter().find(|owner| owner.get("controller").and_then(Value::as_bool) == Some(true))
 }
 
 /// The restart marker on a workload's pod template, or on the Pod itself.
 pub fn marker(object: &Value, kind: WorkloadKind) -> Option<u64> {
-    marker_of_pod(object.pointer(kind.template_pointer())?)
+    marker_of_pod(at(object, kind.template_pointer())?)
 }
 
 /// The restart marker that a Pod carries.
 pub fn marker_of_pod(pod: &Value) -> Option<u64> {
-    pod.pointer("/metadata/annotations")?.get(MARKER)?.as_str()?.parse().ok()
+    at(pod, "/metadata/annotations")?.get(MARKER)?.as_str()?.parse().ok()
 }
 
 /// Puts the restart marker on a workload's pod template (or the Pod itself) of an object about to be created.
