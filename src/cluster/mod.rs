@@ -34,7 +34,7 @@ pub use fence::{Fence, Moment};
 pub use pods::Eviction;
 pub use resource::Resource;
 pub use status::{Cause, Status};
-pub use verbs::{DeleteHow, Listing, Propagation, Run};
+pub use verbs::{DeleteHow, Listing, Propagation, Run, Version};
 pub use watch::{Cut, WatchEvent};
 
 use http_log::{Bodies, Traffic};

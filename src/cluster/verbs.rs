@@ -8,6 +8,7 @@ use super::{
 };
 use crate::object::{ObjectRef, text};
 use http::Method;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -36,6 +37,17 @@ pub struct Listing<T = Value> {
     /// The objects, `apiVersion` and `kind` filled in, or what was made of each.
     pub items: Vec<T>,
     /// Where a watch can go on from.
+    pub resource_version: String,
+}
+
+/// Which state of an object there is, without what it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// The object.
+    pub object: ObjectRef,
+    /// Its UID.
+    pub uid: String,
+    /// Its `resourceVersion`.
     pub resource_version: String,
 }
 
@@ -129,6 +141,21 @@ struct PageMetadata {
     r#continue: String,
 }
 
+/// As much of an object as a [`Version`] takes.
+#[derive(Deserialize)]
+struct Head {
+    metadata: HeadMetadata,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct HeadMetadata {
+    name: String,
+    namespace: Option<String>,
+    uid: String,
+    resource_version: String,
+}
+
 /// An empty list may come as null.
 fn items<'p, D: Deserializer<'p>>(items: D) -> Result<Vec<&'p RawValue>, D::Error> {
     Ok(Option::deserialize(items)?.unwrap_or_default())
@@ -207,6 +234,26 @@ impl Cluster {
         self.list_as(METADATA_LIST, api_version, kind, namespace, &query, without_managers).await
     }
 
+    /// Lists in which state objects are. Of a thousand Pods that is read in a few milliseconds.
+    ///
+    /// # Errors
+    /// As [`Self::list`].
+    pub async fn list_versions(
+        &self,
+        api_version: &str,
+        kind: &str,
+        namespace: Option<&str>,
+        selector: &str,
+    ) -> Result<Vec<Version>, ClusterError> {
+        let query = [("labelSelector", selector)];
+        let each = |Head { metadata }: Head| Version {
+            object: ObjectRef::new(api_version, kind, metadata.namespace.as_deref(), &metadata.name),
+            uid: metadata.uid,
+            resource_version: metadata.resource_version,
+        };
+        Ok(self.pages(METADATA_LIST, api_version, kind, namespace, &query, each).await?.items)
+    }
+
     /// Lists with any query; empty values are left out.
     pub(super) async fn list_as<T>(
         &self,
@@ -216,6 +263,23 @@ impl Cluster {
         namespace: Option<&str>,
         query: &[(&str, &str)],
         mut each: impl FnMut(Value) -> T,
+    ) -> Result<Listing<T>, ClusterError> {
+        let each = |mut object: Value| {
+            name_kind(&mut object, api_version, kind);
+            each(object)
+        };
+        self.pages(accept, api_version, kind, namespace, query, each).await
+    }
+
+    /// All pages of a list, of each object what `each` makes of as much as is read of it.
+    async fn pages<O: DeserializeOwned, T>(
+        &self,
+        accept: &'static str,
+        api_version: &str,
+        kind: &str,
+        namespace: Option<&str>,
+        query: &[(&str, &str)],
+        mut each: impl FnMut(O) -> T,
     ) -> Result<Listing<T>, ClusterError> {
         let path = self.kind_path(api_version, kind, namespace).await?;
         let what = describe_all(kind, namespace);
@@ -241,9 +305,7 @@ impl Cluster {
             let page: Page<'_> = read_json(&ask, &body)?;
             listing.items.reserve(page.items.len());
             for item in page.items {
-                let mut item = read_json(&ask, item.get().as_bytes())?;
-                name_kind(&mut item, api_version, kind);
-                listing.items.push(each(item));
+                listing.items.push(each(read_json(&ask, item.get().as_bytes())?));
             }
             listing.resource_version = page.metadata.resource_version;
             next = page.metadata.r#continue;

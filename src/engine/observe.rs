@@ -34,6 +34,9 @@ pub struct Observer {
     instance_id: String,
 }
 
+/// So many objects are read one by one rather than all of their kind.
+const FEW: usize = 16;
+
 /// API version, kind and namespace of a watch.
 type Watched = (String, String, Option<String>);
 
@@ -167,7 +170,8 @@ impl Observer {
         Self::begin(cluster, instance_id, &Sources::of(&[revision])).await
     }
 
-    /// Reads everything that the revisions name, once. What `former` knows in the same state is not kept twice.
+    /// Reads everything that the revisions name, once. Of what `former` knows only the state is asked for: what the
+    /// server has in the same one is neither read nor kept twice.
     ///
     /// # Errors
     /// As [`Observer::start`].
@@ -181,20 +185,51 @@ impl Observer {
         let observer = Self::new(instance_id, &sources);
         let selector = instance_selector(instance_id);
         let lists = sources.kinds.iter().map(async |(api_version, kind, namespace)| {
-            let each = |mut object: Value| {
-                slim(&mut object);
-                match former {
-                    Some(former) => former.live().shared(object),
-                    None => Arc::new(object),
-                }
+            let namespace = namespace.as_deref();
+            let items = match former {
+                Some(former) => former.of_now(cluster, api_version, kind, namespace).await?,
+                None => list(cluster, api_version, kind, namespace, &selector).await?,
             };
-            let listing = cluster.list_each(api_version, kind, namespace.as_deref(), &selector, each).await?;
-            observer.shared.relist(api_version, kind, listing.items);
+            observer.shared.relist(api_version, kind, items);
             Ok(())
         });
         futures::future::try_join(observer.reread(cluster), try_join_all(lists)).await?;
         observer.find_missed(cluster, &sources.workloads).await?;
         Ok(observer)
+    }
+
+    /// The objects of a kind as the server has them now. It tells which there are and in which state; what is known in
+    /// that state, or in a later one by a watch that went on meanwhile, is what it would answer.
+    async fn of_now(
+        &self,
+        cluster: &Cluster,
+        api_version: &str,
+        kind: &str,
+        namespace: Option<&str>,
+    ) -> Result<Vec<Arc<Value>>, ClusterError> {
+        let selector = instance_selector(&self.instance_id);
+        let versions = cluster.list_versions(api_version, kind, namespace, &selector).await?;
+        let mut items = Vec::with_capacity(versions.len());
+        let mut unknown = Vec::new();
+        {
+            let live = self.live();
+            for version in versions {
+                match live.known(&version.object, &version.uid, &version.resource_version) {
+                    Some(known) => items.push(known),
+                    None => unknown.push(version.object),
+                }
+            }
+        }
+        if unknown.len() > FEW {
+            // The watch is broken, or far behind.
+            return list(cluster, api_version, kind, namespace, &selector).await;
+        }
+        let read = unknown.iter().map(|object| cluster.get(object));
+        for mut object in try_join_all(read).await?.into_iter().flatten() {
+            slim(&mut object);
+            items.push(Arc::new(object));
+        }
+        Ok(items)
     }
 
     fn new(instance_id: &str, sources: &Sources<'_>) -> Self {
@@ -329,8 +364,14 @@ impl Observer {
 
 impl Drop for Observer {
     fn drop(&mut self) {
-        for task in lock(&self.tasks).iter() {
+        let tasks = lock(&self.tasks);
+        for task in tasks.iter() {
             task.abort();
+        }
+        if !tasks.is_empty() {
+            // Who watches does so to the end of the process, which gives a thousand Pods back at once; object by object
+            // that takes longer than writing down how the operation ended.
+            std::mem::forget(Arc::clone(&self.shared));
         }
     }
 }
@@ -338,6 +379,21 @@ impl Drop for Observer {
 /// The lists behind these locks are whole at any time: a panic while one was held harms nothing.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// The objects of a kind, without what nobody reads of them.
+async fn list(
+    cluster: &Cluster,
+    api_version: &str,
+    kind: &str,
+    namespace: Option<&str>,
+    selector: &str,
+) -> Result<Vec<Arc<Value>>, ClusterError> {
+    let each = |mut object: Value| {
+        slim(&mut object);
+        Arc::new(object)
+    };
+    Ok(cluster.list_each(api_version, kind, namespace, selector, each).await?.items)
 }
 
 async fn follow(

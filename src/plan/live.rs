@@ -33,13 +33,11 @@ impl Live {
         self.objects.iter().map(|(reference, object)| (reference, &**object))
     }
 
-    /// An object just read, or its equal that is here already: what is read twice is kept once.
-    pub fn shared(&self, object: Value) -> Arc<Value> {
-        let known = ObjectRef::of(&object).and_then(|reference| self.objects.get(&reference));
-        match known.filter(|known| uid(known) == uid(&object) && version(known) == version(&object)) {
-            Some(known) => Arc::clone(known),
-            None => Arc::new(object),
-        }
+    /// The object of this UID, if it is known in this state or a later one.
+    pub fn known(&self, reference: &ObjectRef, id: &str, resource_version: &str) -> Option<Arc<Value>> {
+        let known = self.objects.get(reference).filter(|known| uid(known) == id)?;
+        let of_known = version(known)?;
+        (of_known == resource_version || later(of_known, resource_version)).then(|| Arc::clone(known))
     }
 
     /// Takes in an object as it was read, unless a newer state of it is known: the answer to a write can come after
@@ -136,14 +134,17 @@ impl Live {
     }
 }
 
-/// Whether `known` is a later state of the same object. Resource versions of one kind are comparable numbers
-/// (Kubernetes API concepts; guaranteed since 1.35 and true of etcd before).
+/// Whether `known` is a later state of the same object.
 fn newer(known: &Value, object: &Value) -> bool {
-    let number = |object| version(object).and_then(|version| version.parse().ok());
-    let (Some(of_known), Some(of_object)): (Option<u64>, Option<u64>) = (number(known), number(object)) else {
-        return false;
-    };
-    uid(known) == uid(object) && of_known > of_object
+    let versions = version(known).zip(version(object));
+    uid(known) == uid(object) && versions.is_some_and(|(of_known, of_object)| later(of_known, of_object))
+}
+
+/// Whether one resource version is later than another. Those of one kind are comparable numbers (Kubernetes API
+/// concepts; guaranteed since 1.35 and true of etcd before).
+fn later(one: &str, other: &str) -> bool {
+    let number = |version: &str| version.parse::<u64>().ok();
+    number(one).zip(number(other)).is_some_and(|(one, other)| one > other)
 }
 
 fn version(object: &Value) -> Option<&str> {
@@ -187,10 +188,8 @@ mod tests {
             let found = live.get(&reference).and_then(|pod| text(pod, "/metadata/resourceVersion"));
             assert_eq!(found, Some(stays.to_string().as_str()));
         }
-        let same = |object: Value, live: &Live| std::ptr::eq(&*live.shared(object), live.get(&reference).expect("it"));
-        assert!(same(state("2", 3), &live));
-        assert!(!same(state("2", 4), &live));
-        assert!(!same(state("3", 3), &live));
+        assert!(live.known(&reference, "2", "3").is_some() && live.known(&reference, "2", "2").is_some());
+        assert!(live.known(&reference, "2", "4").is_none() && live.known(&reference, "3", "3").is_none());
     }
 
     #[test]
