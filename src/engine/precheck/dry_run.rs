@@ -12,6 +12,7 @@ use crate::plan::{Item, ItemState, Step, patch};
 use crate::record::names::MANAGER;
 use crate::report::checked::Checked;
 use futures::StreamExt as _;
+use futures::future::join;
 use futures::stream;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -131,13 +132,13 @@ async fn try_item(question: &Question<'_>, made: &Made, item: &Item) -> Result<(
         None => None,
     };
     let file = state.map(|state| state.source.file.as_str());
-    let write = try_write(question, made, item, desired.as_ref(), file).await?;
-    let pods = match write {
+    let write = try_write(question, made, item, desired.as_ref(), file);
+    let (write, pods) = join(write, pods::check(question, made, item, desired.as_ref(), file)).await;
+    Ok(match write? {
         // What is wrong with a workload is wrong with its Pods: it is said once.
-        Tried::Problem(_) | Tried::NotCheckable(_) => pods::Tried::Nothing,
-        _ => pods::check(question, made, item, desired.as_ref(), file).await,
-    };
-    Ok((write, pods))
+        write @ (Tried::Problem(_) | Tried::NotCheckable(_)) => (write, pods::Tried::Nothing),
+        write => (write, pods),
+    })
 }
 
 async fn try_write(
