@@ -200,7 +200,7 @@ async fn modify_record(env: &Env, session: &mut Session, mut asked: Asked) -> Re
     let name = session.instance().vnf_instance_name.clone();
     if name != former {
         // A name that could not be freed now is free for the taking all the same.
-        let _ = env.store.prune(session.instance()).await;
+        let _ = env.store.prune(session.instance(), None).await;
     }
     env.ui.out(&format!("vnfinstance/{name} updated: the record only, nothing is instantiated\n"));
     Ok(Exit::Done)

@@ -185,7 +185,11 @@ pub(super) async fn finish(
         operation.operation.error = account::problem_details(&lines, &mask);
     }
     lock.check_patiently().await.map_err(EngineError::Lock)?;
-    session.store.save_operation(&mut operation).await?;
+    // Under the lock nobody adds to the history meanwhile.
+    let save = session.store.save_operation(&mut operation);
+    let history = async { if state.is_final() { session.store.history(&instance_id).await.ok() } else { None } };
+    let (saved, history) = futures::future::join(save, history).await;
+    saved?;
     if !lines.is_empty() {
         // Evidence that cannot be kept has still been shown.
         let _ = session.store.save_evidence(&operation, &instance_id, &account::evidence_text(&lines)).await;
@@ -200,7 +204,7 @@ pub(super) async fn finish(
     });
     let mut notes = proof.held;
     match told.await {
-        Ok(()) if state.is_final() => tidy(session, &before).await,
+        Ok(()) if state.is_final() => tidy(session, &before, history).await,
         Ok(()) => {}
         // The operation has ended all the same, and says so.
         Err(error) => notes.push(format!("the record is written by the next command, for now {error}")),

@@ -168,7 +168,7 @@ async fn withdraw(session: &mut Session, former: Instance, operation_id: &str) {
             session.store.withdraw_operation(operation_id).await?;
             update_record(session, |instance| instance.clone_from(&former)).await?;
         }
-        tidy(session, &before).await;
+        tidy(session, &before, None).await;
         Ok::<_, EngineError>(())
     };
     let _ = back.await;
@@ -296,7 +296,7 @@ async fn end(
     let before: BTreeSet<String> = session.instance().packages().into_iter().map(ToOwned::to_owned).collect();
     update_record(session, |instance| instance.conclude(&ended, &journal, reached.as_ref())).await?;
     session.store.save_operation(&mut operation).await?;
-    tidy(session, &before).await;
+    tidy(session, &before, None).await;
     Ok(())
 }
 
@@ -319,9 +319,10 @@ pub(super) async fn update_record(session: &mut Session, change: impl Fn(&mut In
     Err(StoreError::Conflict { name }.into())
 }
 
-/// Removes what the record no longer refers to. What cannot be removed now is removed another time.
-pub(super) async fn tidy(session: &Session, before: &BTreeSet<String>) {
-    let prune = session.store.prune(session.instance());
+/// Removes what the record no longer refers to, of its history as read already or as it is now. What cannot be removed
+/// now is removed another time.
+pub(super) async fn tidy(session: &Session, before: &BTreeSet<String>, history: Option<Vec<Value>>) {
+    let prune = session.store.prune(session.instance(), history);
     let _ = futures::future::join(drop_packages(session, before), prune).await;
 }
 

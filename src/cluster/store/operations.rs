@@ -92,24 +92,35 @@ impl Store {
         Ok((operations, damaged))
     }
 
-    /// Removes what an instance has no use for any more: finished operations beyond the newest that are kept, and the
-    /// names that it claimed and does not bear.
+    /// The operations of an instance and the names that it claimed: metadata only.
     ///
     /// # Errors
     /// The API server's.
-    pub async fn prune(&self, instance: &Instance) -> Result<(), StoreError> {
-        match self.prune_once(instance).await {
+    pub async fn history(&self, instance_id: &str) -> Result<Vec<Value>, StoreError> {
+        let selector = format!("{RECORD} in (operation, name),{}", names::instance_selector(instance_id));
+        Ok(self.cluster.list_metadata("v1", "ConfigMap", Some(&self.namespace), &selector).await?.items)
+    }
+
+    /// Removes what an instance has no use for any more: finished operations beyond the newest that are kept, and the
+    /// names that it claimed and does not bear. `history`, if it has been read already.
+    ///
+    /// # Errors
+    /// The API server's.
+    pub async fn prune(&self, instance: &Instance, history: Option<Vec<Value>>) -> Result<(), StoreError> {
+        match self.prune_once(instance, history).await {
             // Nobody else would do it before the next operation.
-            Err(StoreError::Cluster(error)) if error.is_outage() => self.prune_once(instance).await,
+            Err(StoreError::Cluster(error)) if error.is_outage() => self.prune_once(instance, None).await,
             other => other,
         }
     }
 
-    async fn prune_once(&self, instance: &Instance) -> Result<(), StoreError> {
-        let selector = format!("{RECORD} in (operation, name),{}", names::instance_selector(&instance.id));
-        let listing = self.cluster.list_metadata("v1", "ConfigMap", Some(&self.namespace), &selector).await?;
+    async fn prune_once(&self, instance: &Instance, history: Option<Vec<Value>>) -> Result<(), StoreError> {
+        let history = match history {
+            Some(history) => history,
+            None => self.history(&instance.id).await?,
+        };
         let (mut operations, claims): (Vec<Value>, Vec<Value>) =
-            listing.items.into_iter().partition(|object| object["metadata"]["labels"][RECORD] == "operation");
+            history.into_iter().partition(|object| object["metadata"]["labels"][RECORD] == "operation");
         operations.sort_by_key(|object| text(object, "/metadata/creationTimestamp").unwrap_or("").to_owned());
         let surplus = operations.len().saturating_sub(crate::record::operation::KEPT);
         let evidence = operations.iter().take(surplus).filter_map(|object| {
