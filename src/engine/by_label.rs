@@ -151,7 +151,7 @@ pub async fn delete(
             one_by_one: false,
             overwrite: false,
         };
-        let failures = execute(&work, &list).await;
+        let failures = execute(&work, &list).await.failures;
         if !failures.is_empty() {
             return Ok(failures);
         }

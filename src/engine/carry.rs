@@ -4,7 +4,7 @@
 
 use super::account;
 use super::events::Events;
-use super::execute::{Work, alive, execute};
+use super::execute::{Executed, Work, alive, execute};
 use super::failure::{Cause, Failure};
 use super::lock::{Lock, LockError};
 use super::observe::Observer;
@@ -77,14 +77,14 @@ impl Means<'_> {
 
 /// Executes items and reads everything again, until that proves the target or something is in the way.
 pub(super) async fn reach(work: &Work<'_>, items: &[Item]) -> Result<(Vec<Failure>, Proof), EngineError> {
-    let mut failures = execute(work, items).await;
+    let Executed { mut failures, mut ready_since } = execute(work, items).await;
     let mut proof = Proof::default();
     for round in 1..=VERIFY_ROUNDS {
         if !failures.is_empty() {
             return Ok((failures, Proof::default()));
         }
         let read = verify(work.cluster, work.instance_id, work.journal, work.contents, work.observer);
-        let (read, ended) = futures::future::join(read, alive::ended(work, items)).await;
+        let (read, ended) = futures::future::join(read, alive::ended(work, items, &ready_since)).await;
         proof = read?;
         // What is not ready, or dead already, is waited for again, with the patience that it deserves.
         let all_well = ended.is_empty() && proof.unready.is_empty();
@@ -92,7 +92,9 @@ pub(super) async fn reach(work: &Work<'_>, items: &[Item]) -> Result<(Vec<Failur
         if all_well || off_target || round == VERIFY_ROUNDS {
             break;
         }
-        failures = alive::settle_again(work, items, &ended, &proof.unready).await;
+        let again = alive::settle_again(work, items, &ended, &proof.unready).await;
+        failures = again.failures;
+        ready_since.extend(again.ready_since);
     }
     failures.append(&mut proof.off);
     Ok((failures, proof))

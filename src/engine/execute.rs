@@ -30,8 +30,8 @@ use futures::stream::FuturesUnordered;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
@@ -87,6 +87,19 @@ struct Shared {
     slots: Semaphore,
     /// How many waits there are at this moment.
     waits: AtomicUsize,
+    ready_since: Mutex<ReadySince>,
+}
+
+/// When what was waited for was found ready.
+pub type ReadySince = BTreeMap<ObjectRef, Instant>;
+
+/// What an execution came to.
+#[derive(Default)]
+pub struct Executed {
+    /// What went wrong; nothing: all items are done.
+    pub failures: Vec<Failure>,
+    /// When what is done was found ready.
+    pub ready_since: ReadySince,
 }
 
 struct Task<'a> {
@@ -104,7 +117,20 @@ impl Shared {
             failed: watch::Sender::new(false),
             slots: Semaphore::new(PARALLEL_REQUESTS),
             waits: AtomicUsize::new(0),
+            ready_since: Mutex::default(),
         }
+    }
+
+    fn ready(&self, object: &ObjectRef) {
+        // A map whose entries are put in by one call each is whole at any time.
+        let mut ready = self.ready_since.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        ready.insert(object.clone(), Instant::now());
+    }
+
+    /// What it came to, once no task is left.
+    fn executed(self, failures: Vec<Failure>) -> Executed {
+        let ready_since = self.ready_since.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        Executed { failures, ready_since }
     }
 }
 
@@ -130,12 +156,16 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Carries out the items. What went wrong is returned; nothing: all items are done.
-pub async fn execute(work: &Work<'_>, items: &[Item]) -> Vec<Failure> {
+/// Carries out the items.
+pub async fn execute(work: &Work<'_>, items: &[Item]) -> Executed {
     let shared = Shared::new();
     let mut failures = Vec::new();
-    let tasks: Vec<Task<'_>> =
-        items.iter().map(|item| Task { work, shared: &shared, item, patched: OnceLock::new() }).collect();
+    carry_out(work, items, &shared, &mut failures).await;
+    shared.executed(failures)
+}
+
+async fn carry_out(work: &Work<'_>, items: &[Item], shared: &Shared, failures: &mut Vec<Failure>) {
+    let tasks: Vec<Task<'_>> = items.iter().map(|item| Task { work, shared, item, patched: OnceLock::new() }).collect();
     let (deletions, others): (Vec<&Task<'_>>, Vec<&Task<'_>>) =
         tasks.iter().partition(|task| task.item.step == Step::Delete);
     // What others need is written first; who reads it, or acts on it, comes together in the end.
@@ -149,9 +179,9 @@ pub async fn execute(work: &Work<'_>, items: &[Item]) -> Vec<Failure> {
             }
             Ok(())
         });
-        run(all, &shared, &mut failures).await;
+        run(all, shared, failures).await;
         if !failures.is_empty() {
-            return failures;
+            return;
         }
     }
     let last = others.iter().filter(|task| task.item.phase >= Phase::Support);
@@ -164,22 +194,21 @@ pub async fn execute(work: &Work<'_>, items: &[Item]) -> Vec<Failure> {
     });
     if work.one_by_one {
         for task in last {
-            run(std::iter::once(task), &shared, &mut failures).await;
+            run(std::iter::once(task), shared, failures).await;
         }
     } else {
-        run(last, &shared, &mut failures).await;
+        run(last, shared, failures).await;
     }
     let (custom, others): (Vec<&Task<'_>>, Vec<&Task<'_>>) =
         deletions.into_iter().partition(|task| is_custom(&task.item.object));
-    run(custom.iter().map(|task| task.delete_item()), &shared, &mut failures).await;
+    run(custom.iter().map(|task| task.delete_item()), shared, failures).await;
     for phase in [Phase::Guards, Phase::Workloads, Phase::Support, Phase::Rules, Phase::Ground] {
         if !failures.is_empty() {
             break;
         }
         let of_phase = others.iter().filter(|task| task.item.phase == phase);
-        run(of_phase.map(|task| task.delete_item()), &shared, &mut failures).await;
+        run(of_phase.map(|task| task.delete_item()), shared, failures).await;
     }
-    failures
 }
 
 /// Runs tasks in parallel; after the first failure the others have [`AFTER_FAILURE`] to come to an end.
@@ -356,6 +385,7 @@ impl Task<'_> {
                 }
             })
             .await?;
+        self.shared.ready(object);
         if WorkloadKind::of(object).is_some() || self.item.phase == Phase::Ground {
             self.tell(EventKind::Done(done));
         }

@@ -57,7 +57,8 @@ async fn go_back(
             let mut items = means.items(session, &first)?;
             items.retain(|item| is_config(&item.object) && !first.scope.delete.contains(&item.object));
             let mask = account::mask(&first, means.contents, means.observer);
-            failures = execute(&back(means.work(session, lock, verb, &first, deadline, &mask)), &items).await;
+            let work = back(means.work(session, lock, verb, &first, deadline, &mask));
+            failures = execute(&work, &items).await.failures;
             if failures.is_empty() {
                 let_restarts_begin(&forward, means, deadline).await;
                 let fixed = rollback(&forward, means.contents, &means.observer.live())?;

@@ -8,26 +8,31 @@
 //! `status`, or by the next operation.
 
 use super::wait::Look;
-use super::{Shared, Task, Work, run};
+use super::{Executed, ReadySince, Shared, Task, Work, run};
 use crate::engine::failure::Failure;
 use crate::object::pod::{active, container_states, fresh_without_probe};
 use crate::object::workload::WorkloadKind;
 use crate::object::{ObjectRef, text};
 use crate::plan::{Item, ItemState, Live, Step};
+use futures::StreamExt as _;
 use futures::future::join_all;
+use futures::stream::FuturesUnordered;
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
-/// How often it is asked for, one time after the other: what dies at its start needs a moment to do so. All in all that
-/// is about as long as reading everything again takes on a cluster that is not next door.
-const ROUNDS: usize = 3;
+/// How often it is asked for: what dies at its start needs a moment to do so. All in all that is about as long as reading
+/// everything again takes on a cluster that is not next door.
+const LOOKS: u32 = 3;
+/// From one time to the next.
+const EVERY: Duration = Duration::from_millis(30);
 /// How long the log of a container that has ended may take to end, once its answer has begun.
 const ANSWER: Duration = Duration::from_millis(20);
 /// Containers that are asked for at a time, of each workload: enough to find one that dies at its start.
 const ASKED: usize = 8;
-/// Containers that are asked for at a time in all: each holds a connection of its own meanwhile.
+/// Containers that are asked for at a time in all: each holds a connection of its own meanwhile, or several where the
+/// answers take their time.
 const ASKED_IN_ALL: usize = 24;
 /// The kubelet has told by then of a container that has ended.
 const TOLD_BY: Duration = Duration::from_secs(3);
@@ -35,12 +40,12 @@ const TOLD_BY: Duration = Duration::from_secs(3);
 /// Ids of containers that have ended though their Pods' status does not say so yet.
 pub type Ended = BTreeSet<String>;
 
-/// Asks for the fresh containers of everything that was carried out.
-pub async fn ended(work: &Work<'_>, items: &[Item]) -> Ended {
+/// Asks for the fresh containers of everything that was carried out, of each workload from when it was ready on.
+pub async fn ended(work: &Work<'_>, items: &[Item], ready_since: &ReadySince) -> Ended {
     let asked = {
         let live = work.observer.live();
         let settled = items.iter().filter(|item| item.step != Step::Delete && item.state != ItemState::Done);
-        let fresh = settled.map(|item| fresh(work, &live, &item.object));
+        let fresh = settled.map(|item| fresh(work, &live, &item.object, ready_since.get(&item.object).copied()));
         // One of each workload before the second of any: those of one workload are alike.
         let mut asked: Vec<(usize, Asked)> = fresh.flat_map(|fresh| fresh.into_iter().enumerate()).collect();
         asked.sort_by_key(|(nth, _)| *nth);
@@ -50,7 +55,7 @@ pub async fn ended(work: &Work<'_>, items: &[Item]) -> Ended {
 }
 
 /// Waits again for everything that has such containers, and for what else is not ready any more.
-pub async fn settle_again(work: &Work<'_>, items: &[Item], ended: &Ended, unready: &[ObjectRef]) -> Vec<Failure> {
+pub async fn settle_again(work: &Work<'_>, items: &[Item], ended: &Ended, unready: &[ObjectRef]) -> Executed {
     let shared = Shared::new();
     let tasks: Vec<Task<'_>> =
         items.iter().map(|item| Task { work, shared: &shared, item, patched: OnceLock::new() }).collect();
@@ -60,13 +65,13 @@ pub async fn settle_again(work: &Work<'_>, items: &[Item], ended: &Ended, unread
     });
     let mut failures = Vec::new();
     run(hit.map(|task| task.come_up_again(ended)), &shared, &mut failures).await;
-    failures
+    shared.executed(failures)
 }
 
 impl Task<'_> {
     /// Waits for as long as a fresh container of this workload has ended and its Pod's status does not say so.
     pub(super) async fn stay_up(&self) -> Result<(), Failure> {
-        let asked = fresh(self.work, &self.work.observer.live(), &self.item.object);
+        let asked = fresh(self.work, &self.work.observer.live(), &self.item.object, None);
         let ended = ask(self.work, asked).await;
         if ended.is_empty() { Ok(()) } else { self.told(&ended).await }
     }
@@ -100,11 +105,18 @@ impl Task<'_> {
     }
 }
 
-/// Pod, container and container id.
-type Asked = (ObjectRef, String, String);
+/// A container that is asked for.
+struct Asked {
+    pod: ObjectRef,
+    container: String,
+    /// Container id.
+    id: String,
+    /// Since when its workload is known to be ready.
+    since: Instant,
+}
 
-/// The fresh containers of a workload, as far as they are asked for.
-fn fresh(work: &Work<'_>, live: &Live, object: &ObjectRef) -> Vec<Asked> {
+/// The fresh containers of a workload, as far as they are asked for; `since` when it is ready, if not from now on.
+fn fresh(work: &Work<'_>, live: &Live, object: &ObjectRef, since: Option<Instant>) -> Vec<Asked> {
     if WorkloadKind::of(object).is_none() {
         return Vec::new();
     }
@@ -113,7 +125,9 @@ fn fresh(work: &Work<'_>, live: &Live, object: &ObjectRef) -> Vec<Asked> {
     for pod in live.pods_of(object).into_iter().filter(|pod| active(pod)) {
         let before = text(pod, "/metadata/name").and_then(|name| work.journal.snapshot.get(name));
         for state in fresh_without_probe(pod, before.map(|before| &before.snapshot), now) {
-            asked.extend(ObjectRef::of(pod).map(|pod| (pod, state.spec.name.to_owned(), state.id().to_owned())));
+            let (container, id) = (state.spec.name.to_owned(), state.id().to_owned());
+            let since = since.unwrap_or_else(Instant::now);
+            asked.extend(ObjectRef::of(pod).map(|pod| Asked { pod, container, id, since }));
         }
     }
     asked.truncate(ASKED);
@@ -121,13 +135,37 @@ fn fresh(work: &Work<'_>, live: &Live, object: &ObjectRef) -> Vec<Asked> {
 }
 
 async fn ask(work: &Work<'_>, asked: Vec<Asked>) -> Ended {
-    let answers = asked.into_iter().map(|(pod, container, id)| async move {
-        for _ in 0..ROUNDS {
-            if work.cluster.has_ended(&pod, &container, ANSWER).await {
-                return Some(id);
+    let now = Instant::now();
+    let answers = asked.into_iter().map(|Asked { pod, container, id, since }| async move {
+        let looks = looks(since, now).map(|at| {
+            let (pod, container) = (&pod, &container);
+            async move {
+                sleep_until(at).await;
+                work.cluster.has_ended(pod, container, ANSWER).await
             }
-        }
-        None
+        });
+        let looks: FuturesUnordered<_> = looks.collect();
+        looks.any(std::future::ready).await.then_some(id)
     });
     join_all(answers).await.into_iter().flatten().collect()
+}
+
+/// When to look: now, which does for all looks that are due, and when the others are.
+fn looks(since: Instant, now: Instant) -> impl Iterator<Item = Instant> {
+    let later = (1..LOOKS).map(move |nth| since + nth * EVERY).filter(move |at| *at > now);
+    std::iter::once(now).chain(later)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_ready_for_long_is_asked_for_once() {
+        let now = Instant::now();
+        let after = |millis: u64| now + Duration::from_millis(millis);
+        assert_eq!(looks(now, now).collect::<Vec<_>>(), [now, after(30), after(60)]);
+        assert_eq!(looks(now, after(40)).collect::<Vec<_>>(), [after(40), after(60)]);
+        assert_eq!(looks(now, after(60)).collect::<Vec<_>>(), [after(60)]);
+    }
 }
