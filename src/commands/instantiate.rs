@@ -3,7 +3,7 @@
 use super::create::check_name;
 use super::env::{Env, new_id};
 use super::operate::{Operating, Terms};
-use super::reference::{PackageFlags, Reference, package_id, package_notes};
+use super::reference::{PackageFlags, Reference, package_id, package_notes, read_beside};
 use super::request::InstantiateRequest;
 use super::selection::{Choice, Selection, Wanted};
 use crate::cli::args::{Change, Global};
@@ -67,13 +67,18 @@ pub struct InstantiateArgs {
 
 pub(crate) async fn run(global: &Global, args: InstantiateArgs) -> Result<Exit, CliError> {
     check_name(&args.name)?;
-    let (request, mut notes) = match &args.request {
-        Some(path) => InstantiateRequest::read(path)?,
-        None => (InstantiateRequest::default(), Vec::new()),
+    let (request, package, trust) = (args.request.clone(), args.package.clone(), args.trust.clone());
+    let read = move || {
+        let request = request.as_deref().map(InstantiateRequest::read).transpose()?;
+        let given = package.map(|named| Reference::read(&named, &trust)).transpose()?;
+        Ok((request.unwrap_or_default(), given))
     };
-    let given = args.package.as_ref().map(|named| Reference::read(named, &args.trust)).transpose()?;
-    let env = Env::connect(global).await?;
-    let existing = existing(&env, &args.name).await?;
+    let open = async {
+        let env = Env::connect(global).await?;
+        let existing = existing(&env, &args.name).await?;
+        Ok((env, existing))
+    };
+    let (((request, mut notes), given), (env, existing)) = read_beside(read, open).await?;
     let (package, digests_checked) = match (given, &existing) {
         (Some(given), _) => given.load(&env).await?,
         (None, Some(stored)) => (env.store.package(&stored.instance.kubectl_vnf.package.digest).await?, None),

@@ -49,6 +49,26 @@ impl PackageFlags {
     }
 }
 
+/// Reads files while the cluster is asked. What is wrong with the files is told first, and without waiting for a cluster
+/// that does not answer.
+///
+/// # Errors
+/// Those of `read`, else those of `ask`.
+pub async fn read_beside<R: Send + 'static, A>(
+    read: impl FnOnce() -> Result<R, CliError> + Send + 'static,
+    ask: impl Future<Output = Result<A, CliError>>,
+) -> Result<(R, A), CliError> {
+    let mut reading = tokio::task::spawn_blocking(read);
+    let mut ask = std::pin::pin!(ask);
+    let finish = |read: Result<Result<R, CliError>, tokio::task::JoinError>| {
+        read.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    };
+    tokio::select! {
+        read = &mut reading => Ok((finish(read)?, ask.await?)),
+        asked = &mut ask => Ok((finish(reading.await)?, asked?)),
+    }
+}
+
 /// Opens the package that a user named: a path.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 use super::create::check_name;
 use super::env::{Env, new_id};
 use super::operate::{Operating, Terms};
-use super::reference::{PackageFlags, Reference, package_id, package_notes, require_vnfd_id};
+use super::reference::{PackageFlags, Reference, package_id, package_notes, read_beside, require_vnfd_id};
 use super::request::{UpdateRequest, merge};
 use crate::cli::args::{Change, DryRun, Global, Move};
 use crate::cli::error::{CliError, Exit};
@@ -62,9 +62,14 @@ pub struct UpdateArgs {
 }
 
 pub(crate) async fn run(global: &Global, args: UpdateArgs) -> Result<Exit, CliError> {
-    let asked = Asked::read(args.package.as_deref(), args.request.as_deref(), args.new_name, &args.trust)?;
-    let env = Env::connect(global).await?;
-    let mut session = Session::open(&env.cluster, &env.store, &args.name).await?;
+    let UpdateArgs { package, request, new_name, trust, .. } = args;
+    let read = move || Asked::read(package.as_deref(), request.as_deref(), new_name, &trust);
+    let open = async {
+        let env = Env::connect(global).await?;
+        let session = Session::open(&env.cluster, &env.store, &args.name).await?;
+        Ok((env, session))
+    };
+    let (asked, (env, mut session)) = read_beside(read, open).await?;
     session.require_free()?;
     if session.instance().current().is_none() {
         return modify_record(&env, &mut session, asked).await;

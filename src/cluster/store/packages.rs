@@ -152,7 +152,9 @@ impl Store {
             return Err(damaged(0, "and those after it are not what was stored"));
         }
         let digest: Digest = digest.parse().map_err(|_| damaged(0, "has no digest for a name"))?;
-        Ok(Package::from_store(&bytes, digest)?)
+        // The cluster is asked for other things meanwhile.
+        let read = tokio::task::spawn_blocking(move || Package::from_store(&bytes, digest));
+        Ok(read.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?)
     }
 
     /// Removes the parts of packages that no record refers to, of those given. Returns how many packages went.
