@@ -87,18 +87,19 @@ struct Shared {
     slots: Semaphore,
     /// How many waits there are at this moment.
     waits: AtomicUsize,
+    /// See [`Executed`].
     ready_since: Mutex<ReadySince>,
 }
 
-/// When what was waited for was found ready.
-pub type ReadySince = BTreeMap<ObjectRef, Instant>;
+/// By the id of a fresh container, when its workload was found ready.
+pub type ReadySince = BTreeMap<String, Instant>;
 
 /// What an execution came to.
 #[derive(Default)]
 pub struct Executed {
     /// What went wrong; nothing: all items are done.
     pub failures: Vec<Failure>,
-    /// When what is done was found ready.
+    /// When what is done was found ready, as far as that is asked for.
     pub ready_since: ReadySince,
 }
 
@@ -121,10 +122,11 @@ impl Shared {
         }
     }
 
-    fn ready(&self, object: &ObjectRef) {
-        // A map whose entries are put in by one call each is whole at any time.
+    fn ready(&self, containers: Vec<String>) {
+        let now = Instant::now();
+        // A map whose entries are put in one by one is whole at any time.
         let mut ready = self.ready_since.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        ready.insert(object.clone(), Instant::now());
+        ready.extend(containers.into_iter().map(|id| (id, now)));
     }
 
     /// What it came to, once no task is left.
@@ -385,7 +387,7 @@ impl Task<'_> {
                 }
             })
             .await?;
-        self.shared.ready(object);
+        self.shared.ready(alive::fresh_ids(self.work, object));
         if WorkloadKind::of(object).is_some() || self.item.phase == Phase::Ground {
             self.tell(EventKind::Done(done));
         }

@@ -40,18 +40,18 @@ const TOLD_BY: Duration = Duration::from_secs(3);
 /// Ids of containers that have ended though their Pods' status does not say so yet.
 pub type Ended = BTreeSet<String>;
 
-/// Asks for the fresh containers of everything that was carried out, of each workload from when it was ready on.
+/// Asks for the fresh containers of everything that was carried out, for each from when its workload was ready on.
 pub async fn ended(work: &Work<'_>, items: &[Item], ready_since: &ReadySince) -> Ended {
     let asked = {
         let live = work.observer.live();
         let settled = items.iter().filter(|item| item.step != Step::Delete && item.state != ItemState::Done);
-        let fresh = settled.map(|item| fresh(work, &live, &item.object, ready_since.get(&item.object).copied()));
+        let fresh = settled.map(|item| fresh(work, &live, &item.object));
         // One of each workload before the second of any: those of one workload are alike.
         let mut asked: Vec<(usize, Asked)> = fresh.flat_map(|fresh| fresh.into_iter().enumerate()).collect();
         asked.sort_by_key(|(nth, _)| *nth);
         asked.into_iter().map(|(_, asked)| asked).take(ASKED_IN_ALL).collect::<Vec<_>>()
     };
-    ask(work, asked).await
+    ask(work, asked, ready_since).await
 }
 
 /// Waits again for everything that has such containers, and for what else is not ready any more.
@@ -71,8 +71,8 @@ pub async fn settle_again(work: &Work<'_>, items: &[Item], ended: &Ended, unread
 impl Task<'_> {
     /// Waits for as long as a fresh container of this workload has ended and its Pod's status does not say so.
     pub(super) async fn stay_up(&self) -> Result<(), Failure> {
-        let asked = fresh(self.work, &self.work.observer.live(), &self.item.object, None);
-        let ended = ask(self.work, asked).await;
+        let asked = fresh(self.work, &self.work.observer.live(), &self.item.object);
+        let ended = ask(self.work, asked, &ReadySince::new()).await;
         if ended.is_empty() { Ok(()) } else { self.told(&ended).await }
     }
 
@@ -105,18 +105,16 @@ impl Task<'_> {
     }
 }
 
-/// A container that is asked for.
-struct Asked {
-    pod: ObjectRef,
-    container: String,
-    /// Container id.
-    id: String,
-    /// Since when its workload is known to be ready.
-    since: Instant,
+/// Pod, container and container id.
+type Asked = (ObjectRef, String, String);
+
+/// The ids of the fresh containers of a workload, as far as they are asked for.
+pub(super) fn fresh_ids(work: &Work<'_>, object: &ObjectRef) -> Vec<String> {
+    fresh(work, &work.observer.live(), object).into_iter().map(|(_, _, id)| id).collect()
 }
 
-/// The fresh containers of a workload, as far as they are asked for; `since` when it is ready, if not from now on.
-fn fresh(work: &Work<'_>, live: &Live, object: &ObjectRef, since: Option<Instant>) -> Vec<Asked> {
+/// The fresh containers of a workload, as far as they are asked for.
+fn fresh(work: &Work<'_>, live: &Live, object: &ObjectRef) -> Vec<Asked> {
     if WorkloadKind::of(object).is_none() {
         return Vec::new();
     }
@@ -125,23 +123,25 @@ fn fresh(work: &Work<'_>, live: &Live, object: &ObjectRef, since: Option<Instant
     for pod in live.pods_of(object).into_iter().filter(|pod| active(pod)) {
         let before = text(pod, "/metadata/name").and_then(|name| work.journal.snapshot.get(name));
         for state in fresh_without_probe(pod, before.map(|before| &before.snapshot), now) {
-            let (container, id) = (state.spec.name.to_owned(), state.id().to_owned());
-            let since = since.unwrap_or_else(Instant::now);
-            asked.extend(ObjectRef::of(pod).map(|pod| Asked { pod, container, id, since }));
+            asked.extend(ObjectRef::of(pod).map(|pod| (pod, state.spec.name.to_owned(), state.id().to_owned())));
         }
     }
     asked.truncate(ASKED);
     asked
 }
 
-async fn ask(work: &Work<'_>, asked: Vec<Asked>) -> Ended {
+async fn ask(work: &Work<'_>, asked: Vec<Asked>, ready_since: &ReadySince) -> Ended {
     let now = Instant::now();
-    let answers = asked.into_iter().map(|Asked { pod, container, id, since }| async move {
+    let until = now + (LOOKS - 1) * EVERY + ANSWER;
+    let answers = asked.into_iter().map(|(pod, container, id)| async move {
+        // One that has been started again since is as fresh as its workload was then.
+        let since = ready_since.get(&id).copied().unwrap_or(now);
         let looks = looks(since, now).map(|at| {
             let (pod, container) = (&pod, &container);
             async move {
                 sleep_until(at).await;
-                work.cluster.has_ended(pod, container, ANSWER).await
+                // Others are waited for all the same.
+                work.cluster.has_ended(pod, container, until - at).await
             }
         });
         let looks: FuturesUnordered<_> = looks.collect();
