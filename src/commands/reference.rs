@@ -3,12 +3,14 @@
 
 use super::env::Env;
 use super::request::Source;
+use crate::apart::apart;
 use crate::cli::error::CliError;
 use crate::cluster::store::StoreError;
 use crate::package::{Authorities, OpenOptions, Package, Signature};
 use crate::record::PackageId;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 
 /// How large a bundle of certificates may be, in bytes. That of a whole operating system has a quarter of it.
 const CA_LIMIT: u64 = 1024 * 1024;
@@ -58,14 +60,11 @@ pub async fn read_beside<R: Send + 'static, A>(
     read: impl FnOnce() -> Result<R, CliError> + Send + 'static,
     ask: impl Future<Output = Result<A, CliError>>,
 ) -> Result<(R, A), CliError> {
-    let mut reading = tokio::task::spawn_blocking(read);
-    let mut ask = std::pin::pin!(ask);
-    let finish = |read: Result<Result<R, CliError>, tokio::task::JoinError>| {
-        read.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
-    };
+    let (mut reading, mut asking) = (pin!(apart(read)), pin!(ask));
     tokio::select! {
-        read = &mut reading => Ok((finish(read)?, ask.await?)),
-        asked = &mut ask => Ok((finish(reading.await)?, asked?)),
+        biased;
+        read = &mut reading => Ok((read?, asking.await?)),
+        asked = &mut asking => Ok((reading.await?, asked?)),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Workloads and Pods carry the instance label, so a watch selects exactly them, also in a crowded namespace.
 //! Everything else that a revision names is read by name, once: nothing waits for it to change by itself.
 
+use crate::apart::drop_apart;
 use crate::cluster::{Cluster, ClusterError, WatchEvent};
 use crate::object::lean::slim;
 use crate::object::pod::{active, is_ready};
@@ -16,11 +17,13 @@ use futures::StreamExt as _;
 use futures::future::try_join_all;
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, Weak};
 use tokio::sync::{Notify, oneshot};
 
 /// Of so many Pods events are read at a time.
 const EVENTS_OF: usize = 16;
+/// So many objects are read one by one rather than all of their kind.
+const FEW: usize = 16;
 
 /// Watches the VNF until dropped.
 #[derive(Debug)]
@@ -33,9 +36,6 @@ pub struct Observer {
     unwatched: Vec<ObjectRef>,
     instance_id: String,
 }
-
-/// So many objects are read one by one rather than all of their kind.
-const FEW: usize = 16;
 
 /// API version, kind and namespace of a watch.
 type Watched = (String, String, Option<String>);
@@ -184,12 +184,12 @@ impl Observer {
         let sources = Sources::of(revisions);
         let observer = Self::new(instance_id, &sources);
         let selector = instance_selector(instance_id);
-        let lists = sources.kinds.iter().map(async |(api_version, kind, namespace)| {
-            let namespace = namespace.as_deref();
+        let lists = sources.kinds.iter().map(async |watched| {
             let items = match former {
-                Some(former) => former.of_now(cluster, api_version, kind, namespace).await?,
-                None => list(cluster, api_version, kind, namespace, &selector).await?,
+                Some(former) => former.of_now(cluster, watched, &selector).await?,
+                None => list(cluster, watched, &selector).await?,
             };
+            let (api_version, kind, _) = watched;
             observer.shared.relist(api_version, kind, items);
             Ok(())
         });
@@ -203,12 +203,11 @@ impl Observer {
     async fn of_now(
         &self,
         cluster: &Cluster,
-        api_version: &str,
-        kind: &str,
-        namespace: Option<&str>,
+        watched: &Watched,
+        selector: &str,
     ) -> Result<Vec<Arc<Value>>, ClusterError> {
-        let selector = instance_selector(&self.instance_id);
-        let versions = cluster.list_versions(api_version, kind, namespace, &selector).await?;
+        let (api_version, kind, namespace) = watched;
+        let versions = cluster.list_versions(api_version, kind, namespace.as_deref(), selector).await?;
         let mut items = Vec::with_capacity(versions.len());
         let mut unknown = Vec::new();
         {
@@ -222,13 +221,10 @@ impl Observer {
         }
         if unknown.len() > FEW {
             // The watch is broken, or far behind.
-            return list(cluster, api_version, kind, namespace, &selector).await;
+            return list(cluster, watched, selector).await;
         }
         let read = unknown.iter().map(|object| cluster.get(object));
-        for mut object in try_join_all(read).await?.into_iter().flatten() {
-            slim(&mut object);
-            items.push(Arc::new(object));
-        }
+        items.extend(try_join_all(read).await?.into_iter().flatten().map(slimmed));
         Ok(items)
     }
 
@@ -289,7 +285,7 @@ impl Observer {
         let (listed, first) = oneshot::channel();
         let selector = instance_selector(&self.instance_id);
         let stream = cluster.watch(&api_version, &kind, namespace.as_deref(), &selector, slim);
-        let task = tokio::spawn(follow(stream, api_version, kind, Arc::clone(&self.shared), listed));
+        let task = tokio::spawn(follow(stream, api_version, kind, Arc::downgrade(&self.shared), listed));
         lock(&self.tasks).push(task);
         // A dropped sender means that the task has ended, which it never does before its first list.
         first.await.unwrap_or(Ok(()))
@@ -364,15 +360,11 @@ impl Observer {
 
 impl Drop for Observer {
     fn drop(&mut self) {
-        let tasks = lock(&self.tasks);
-        for task in tasks.iter() {
+        for task in lock(&self.tasks).iter() {
             task.abort();
         }
-        if !tasks.is_empty() {
-            // Who watches does so to the end of the process, which gives a thousand Pods back at once; object by object
-            // that takes longer than writing down how the operation ended.
-            std::mem::forget(Arc::clone(&self.shared));
-        }
+        // A thousand Pods take longer than writing down how an operation ended.
+        drop_apart(std::mem::take(&mut self.shared));
     }
 }
 
@@ -382,29 +374,26 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// The objects of a kind, without what nobody reads of them.
-async fn list(
-    cluster: &Cluster,
-    api_version: &str,
-    kind: &str,
-    namespace: Option<&str>,
-    selector: &str,
-) -> Result<Vec<Arc<Value>>, ClusterError> {
-    let each = |mut object: Value| {
-        slim(&mut object);
-        Arc::new(object)
-    };
-    Ok(cluster.list_each(api_version, kind, namespace, selector, each).await?.items)
+async fn list(cluster: &Cluster, watched: &Watched, selector: &str) -> Result<Vec<Arc<Value>>, ClusterError> {
+    let (api_version, kind, namespace) = watched;
+    Ok(cluster.list_each(api_version, kind, namespace.as_deref(), selector, slimmed).await?.items)
+}
+
+fn slimmed(mut object: Value) -> Arc<Value> {
+    slim(&mut object);
+    Arc::new(object)
 }
 
 async fn follow(
     mut stream: impl futures::Stream<Item = WatchEvent> + Unpin,
     api_version: String,
     kind: String,
-    shared: Arc<Shared>,
+    shared: Weak<Shared>,
     listed: oneshot::Sender<Result<(), ClusterError>>,
 ) {
     let mut listed = Some(listed);
     while let Some(event) = stream.next().await {
+        let Some(shared) = shared.upgrade() else { return };
         match event {
             WatchEvent::Listed(items) => {
                 shared.relist(&api_version, &kind, items);

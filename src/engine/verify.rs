@@ -54,7 +54,8 @@ pub async fn verify(
     former: &Observer,
 ) -> Result<Proof, EngineError> {
     let revisions: Vec<&Revision> = journal.target.iter().chain(&journal.source).collect();
-    // Not what the operation has observed: what proves is what the API server says now.
+    // Not what the operation has observed: what proves is what the API server says now, be it that an object is still in
+    // the state that was observed.
     let observer = Observer::read_once(cluster, instance_id, &revisions, Some(former)).await?;
     let live = observer.live();
     Ok(prove(journal, contents, &live)?)

@@ -2,6 +2,7 @@
 //! and removed when no record refers to them.
 
 use super::{Store, StoreError, annotation};
+use crate::apart::apart;
 use crate::cluster::ClusterError;
 use crate::cluster::verbs::{DeleteHow, Run};
 use crate::object::{ObjectRef, text, uid};
@@ -153,8 +154,7 @@ impl Store {
         }
         let digest: Digest = digest.parse().map_err(|_| damaged(0, "has no digest for a name"))?;
         // The cluster is asked for other things meanwhile.
-        let read = tokio::task::spawn_blocking(move || Package::from_store(&bytes, digest));
-        Ok(read.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?)
+        Ok(apart(move || Package::from_store(&bytes, digest)).await?)
     }
 
     /// Removes the parts of packages that no record refers to, of those given. Returns how many packages went.
