@@ -167,6 +167,14 @@ fn name_kind(object: &mut Value, api_version: &str, kind: &str) {
     object["kind"] = kind.into();
 }
 
+/// What `each` makes of an object of a list, whose items name no kind, or that of the metadata-only answer.
+fn named<T>(api_version: &str, kind: &str, mut each: impl FnMut(Value) -> T) -> impl FnMut(Value) -> T {
+    move |mut object| {
+        name_kind(&mut object, api_version, kind);
+        each(object)
+    }
+}
+
 impl Cluster {
     /// Reads an object; `None` when there is none.
     ///
@@ -216,6 +224,7 @@ impl Cluster {
         selector: &str,
         each: impl FnMut(Value) -> T,
     ) -> Result<Listing<T>, ClusterError> {
+        let each = named(api_version, kind, each);
         self.list_as(JSON, api_version, kind, namespace, &[("labelSelector", selector)], each).await
     }
 
@@ -231,7 +240,8 @@ impl Cluster {
         selector: &str,
     ) -> Result<Listing, ClusterError> {
         let query = [("labelSelector", selector)];
-        self.list_as(METADATA_LIST, api_version, kind, namespace, &query, without_managers).await
+        let each = named(api_version, kind, without_managers);
+        self.list_as(METADATA_LIST, api_version, kind, namespace, &query, each).await
     }
 
     /// Lists in which state objects are. Of a thousand Pods that is read in a few milliseconds.
@@ -251,28 +261,11 @@ impl Cluster {
             uid: metadata.uid,
             resource_version: metadata.resource_version,
         };
-        Ok(self.pages(METADATA_LIST, api_version, kind, namespace, &query, each).await?.items)
+        Ok(self.list_as(METADATA_LIST, api_version, kind, namespace, &query, each).await?.items)
     }
 
-    /// Lists with any query; empty values are left out.
-    pub(super) async fn list_as<T>(
-        &self,
-        accept: &'static str,
-        api_version: &str,
-        kind: &str,
-        namespace: Option<&str>,
-        query: &[(&str, &str)],
-        mut each: impl FnMut(Value) -> T,
-    ) -> Result<Listing<T>, ClusterError> {
-        let each = |mut object: Value| {
-            name_kind(&mut object, api_version, kind);
-            each(object)
-        };
-        self.pages(accept, api_version, kind, namespace, query, each).await
-    }
-
-    /// All pages of a list, of each object what `each` makes of as much as is read of it.
-    async fn pages<O: DeserializeOwned, T>(
+    /// Lists with any query, of each object what `each` makes of as much as is read of it; empty values are left out.
+    async fn list_as<O: DeserializeOwned, T>(
         &self,
         accept: &'static str,
         api_version: &str,
@@ -439,8 +432,8 @@ impl Cluster {
         // Events about cluster-wide objects are in the namespace `default`.
         let namespace = r.namespace.as_deref().unwrap_or("default");
         let field = format!("involvedObject.uid={uid}");
-        let listing =
-            self.list_as(JSON, "v1", "Event", Some(namespace), &[("fieldSelector", &field)], |event| event).await;
+        let each = named("v1", "Event", |event| event);
+        let listing = self.list_as(JSON, "v1", "Event", Some(namespace), &[("fieldSelector", &field)], each).await;
         let mut events = listing.map_err(|error| reword(error, &format!("events of {}", describe(r))))?.items;
         events.sort_by_cached_key(event_time);
         Ok(events)

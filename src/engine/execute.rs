@@ -95,7 +95,6 @@ struct Shared {
 pub type ReadySince = BTreeMap<String, Instant>;
 
 /// What an execution came to.
-#[derive(Default)]
 pub struct Executed {
     /// What went wrong; nothing: all items are done.
     pub failures: Vec<Failure>,
@@ -162,11 +161,11 @@ impl Drop for Waiting<'_> {
 pub async fn execute(work: &Work<'_>, items: &[Item]) -> Executed {
     let shared = Shared::new();
     let mut failures = Vec::new();
-    carry_out(work, items, &shared, &mut failures).await;
+    in_order(work, items, &shared, &mut failures).await;
     shared.executed(failures)
 }
 
-async fn carry_out(work: &Work<'_>, items: &[Item], shared: &Shared, failures: &mut Vec<Failure>) {
+async fn in_order(work: &Work<'_>, items: &[Item], shared: &Shared, failures: &mut Vec<Failure>) {
     let tasks: Vec<Task<'_>> = items.iter().map(|item| Task { work, shared, item, patched: OnceLock::new() }).collect();
     let (deletions, others): (Vec<&Task<'_>>, Vec<&Task<'_>>) =
         tasks.iter().partition(|task| task.item.step == Step::Delete);

@@ -134,13 +134,13 @@ async fn ask(work: &Work<'_>, asked: Vec<Asked>, ready_since: &ReadySince) -> En
     let now = Instant::now();
     let until = now + (LOOKS - 1) * EVERY + ANSWER;
     let answers = asked.into_iter().map(|(pod, container, id)| async move {
-        // One that has been started again since is as fresh as its workload was then.
+        // Of one that was started since, as if its workload were ready from now on.
         let since = ready_since.get(&id).copied().unwrap_or(now);
         let looks = looks(since, now).map(|at| {
             let (pod, container) = (&pod, &container);
             async move {
                 sleep_until(at).await;
-                // Others are waited for all the same.
+                // To the end of the last look, which is waited for all the same.
                 work.cluster.has_ended(pod, container, until - at).await
             }
         });
