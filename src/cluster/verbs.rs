@@ -1,24 +1,18 @@
-//! What can be asked of any kind: read, list, create, replace, patch, apply, delete. Every write carries the field
-//! manager. What is special to Pods is in `pods`.
+//! What can be asked of any kind: read, create, replace, patch, apply, delete. Every write carries the field manager.
+//! Lists are in `lists`; what is special to Pods, in `pods`.
 
 use super::{
     Cluster, ClusterError, FIELD_MANAGER,
-    request::{Ask, JSON, describe, describe_all, read_json},
+    request::{Ask, JSON, describe},
     resource::with_query,
 };
 use crate::object::{ObjectRef, text};
 use http::Method;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::sleep;
 
 const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
-const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
-/// Objects per page of a list.
-const PAGE: &str = "500";
 /// Pauses between the tries of a write that the server refuses as a conflict although it asks for no version.
 const CONFLICT_PAUSES: [Duration; 3] = [Duration::from_millis(100), Duration::from_millis(300), Duration::from_secs(1)];
 
@@ -29,26 +23,6 @@ pub enum Run {
     Real,
     /// Let the server check it and write nothing. Unknown fields are errors.
     Dry,
-}
-
-/// The answer to a list request.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Listing<T = Value> {
-    /// The objects, `apiVersion` and `kind` filled in, or what was made of each.
-    pub items: Vec<T>,
-    /// Where a watch can go on from.
-    pub resource_version: String,
-}
-
-/// Which state of an object there is, without what it says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Version {
-    /// The object.
-    pub object: ObjectRef,
-    /// Its UID.
-    pub uid: String,
-    /// Its `resourceVersion`.
-    pub resource_version: String,
 }
 
 /// What becomes of the objects that an object owns.
@@ -118,61 +92,10 @@ fn optional<T>(result: Result<T, ClusterError>) -> Result<Option<T>, ClusterErro
     }
 }
 
-/// Who wrote which field: most of what the metadata of an object are.
-fn without_managers(mut object: Value) -> Value {
-    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.remove("managedFields");
-    }
-    object
-}
-
-/// A page of a list, its objects not read yet: read at once, a page of Pods would take many times its size.
-#[derive(Deserialize)]
-struct Page<'p> {
-    metadata: PageMetadata,
-    #[serde(borrow, default, deserialize_with = "items")]
-    items: Vec<&'p RawValue>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct PageMetadata {
-    resource_version: String,
-    r#continue: String,
-}
-
-/// As much of an object as a [`Version`] takes.
-#[derive(Deserialize)]
-struct Head {
-    metadata: HeadMetadata,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct HeadMetadata {
-    name: String,
-    namespace: Option<String>,
-    uid: String,
-    resource_version: String,
-}
-
-/// An empty list may come as null.
-fn items<'p, D: Deserializer<'p>>(items: D) -> Result<Vec<&'p RawValue>, D::Error> {
-    Ok(Option::deserialize(items)?.unwrap_or_default())
-}
-
-/// Metadata-only answers name a kind of their own.
-fn name_kind(object: &mut Value, api_version: &str, kind: &str) {
+/// Metadata-only answers name a kind of their own, and the items of lists none.
+pub(super) fn name_kind(object: &mut Value, api_version: &str, kind: &str) {
     object["apiVersion"] = api_version.into();
     object["kind"] = kind.into();
-}
-
-/// What `each` makes of an object of a list, whose items name no kind, or that of the metadata-only answer.
-fn named<T>(api_version: &str, kind: &str, mut each: impl FnMut(Value) -> T) -> impl FnMut(Value) -> T {
-    move |mut object| {
-        name_kind(&mut object, api_version, kind);
-        each(object)
-    }
 }
 
 impl Cluster {
@@ -196,117 +119,6 @@ impl Cluster {
             name_kind(object, &r.api_version, &r.kind);
         }
         Ok(found)
-    }
-
-    /// Lists objects, all pages of them, in one namespace or (`None`) in all. An empty selector selects all.
-    ///
-    /// # Errors
-    /// Whatever befell the requests.
-    pub async fn list(
-        &self,
-        api_version: &str,
-        kind: &str,
-        namespace: Option<&str>,
-        selector: &str,
-    ) -> Result<Listing, ClusterError> {
-        self.list_each(api_version, kind, namespace, selector, |object| object).await
-    }
-
-    /// As [`Self::list`], of each object what `each` makes of it as soon as it has come.
-    ///
-    /// # Errors
-    /// As [`Self::list`].
-    pub async fn list_each<T>(
-        &self,
-        api_version: &str,
-        kind: &str,
-        namespace: Option<&str>,
-        selector: &str,
-        each: impl FnMut(Value) -> T,
-    ) -> Result<Listing<T>, ClusterError> {
-        let each = named(api_version, kind, each);
-        self.list_as(JSON, api_version, kind, namespace, &[("labelSelector", selector)], each).await
-    }
-
-    /// Lists the metadata of objects, without their managedFields.
-    ///
-    /// # Errors
-    /// As [`Self::list`].
-    pub async fn list_metadata(
-        &self,
-        api_version: &str,
-        kind: &str,
-        namespace: Option<&str>,
-        selector: &str,
-    ) -> Result<Listing, ClusterError> {
-        let query = [("labelSelector", selector)];
-        let each = named(api_version, kind, without_managers);
-        self.list_as(METADATA_LIST, api_version, kind, namespace, &query, each).await
-    }
-
-    /// Lists in which state objects are. Of a thousand Pods that is read in a few milliseconds.
-    ///
-    /// # Errors
-    /// As [`Self::list`].
-    pub async fn list_versions(
-        &self,
-        api_version: &str,
-        kind: &str,
-        namespace: Option<&str>,
-        selector: &str,
-    ) -> Result<Vec<Version>, ClusterError> {
-        let query = [("labelSelector", selector)];
-        let each = |Head { metadata }: Head| Version {
-            object: ObjectRef::new(api_version, kind, metadata.namespace.as_deref(), &metadata.name),
-            uid: metadata.uid,
-            resource_version: metadata.resource_version,
-        };
-        Ok(self.list_as(METADATA_LIST, api_version, kind, namespace, &query, each).await?.items)
-    }
-
-    /// Lists with any query, of each object what `each` makes of as much as is read of it; empty values are left out.
-    async fn list_as<O: DeserializeOwned, T>(
-        &self,
-        accept: &'static str,
-        api_version: &str,
-        kind: &str,
-        namespace: Option<&str>,
-        query: &[(&str, &str)],
-        mut each: impl FnMut(O) -> T,
-    ) -> Result<Listing<T>, ClusterError> {
-        let path = self.kind_path(api_version, kind, namespace).await?;
-        let what = describe_all(kind, namespace);
-        let mut listing = Listing { items: Vec::new(), resource_version: String::new() };
-        let mut next = String::new();
-        loop {
-            let mut query: Vec<(&str, &str)> = query.iter().copied().filter(|(_, value)| !value.is_empty()).collect();
-            query.push(("limit", PAGE));
-            if !next.is_empty() {
-                query.push(("continue", &next));
-            }
-            let ask = Ask::new(Method::GET, with_query(&path, &query), "list", &what);
-            let ask = ask.of_kind(api_version, kind).accept(accept);
-            let body = match self.ask_raw(&ask).await {
-                // The pages' common state was compacted away under a slow reader: begin anew.
-                Err(error) if !next.is_empty() && error.status().is_some_and(|s| s.code == 410) => {
-                    listing.items.clear();
-                    next.clear();
-                    continue;
-                }
-                body => body?,
-            };
-            let page: Page<'_> = read_json(&ask, &body)?;
-            listing.items.reserve(page.items.len());
-            for item in page.items {
-                listing.items.push(each(read_json(&ask, item.get().as_bytes())?));
-            }
-            listing.resource_version = page.metadata.resource_version;
-            next = page.metadata.r#continue;
-            if next.is_empty() {
-                break;
-            }
-        }
-        Ok(listing)
     }
 
     /// Creates an object (POST). One that exists is an error, never taken over.
@@ -432,8 +244,7 @@ impl Cluster {
         // Events about cluster-wide objects are in the namespace `default`.
         let namespace = r.namespace.as_deref().unwrap_or("default");
         let field = format!("involvedObject.uid={uid}");
-        let each = named("v1", "Event", |event| event);
-        let listing = self.list_as(JSON, "v1", "Event", Some(namespace), &[("fieldSelector", &field)], each).await;
+        let listing = self.list_fields("v1", "Event", Some(namespace), &field).await;
         let mut events = listing.map_err(|error| reword(error, &format!("events of {}", describe(r))))?.items;
         events.sort_by_cached_key(event_time);
         Ok(events)

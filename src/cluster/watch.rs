@@ -6,7 +6,9 @@ use super::{
     request::{Ask, JSON, USER_AGENT, describe_all},
     resource::with_query,
     status::Status,
+    verbs::name_kind,
 };
+use crate::object::lean::{Lean, slim};
 use futures::{
     Stream, StreamExt,
     stream::{self, BoxStream},
@@ -26,9 +28,6 @@ const OPENING: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
-/// What takes out of an object, as soon as it has come, what is not read of it.
-pub type Cut = fn(&mut Value);
-
 /// What a watch tells.
 #[derive(Clone, Debug)]
 pub enum WatchEvent {
@@ -44,14 +43,13 @@ pub enum WatchEvent {
 
 impl Cluster {
     /// Follows the objects of a kind in one namespace, or (`None`) in all. The first event comes after one list
-    /// request. `cut` takes out of each object what the caller does not read. Dropping the stream ends the watch.
+    /// request. The objects are lean. Dropping the stream ends the watch.
     pub fn watch(
         &self,
         api_version: &str,
         kind: &str,
         namespace: Option<&str>,
         selector: &str,
-        cut: Cut,
     ) -> impl Stream<Item = WatchEvent> + Send + Unpin + use<> {
         let watcher = Watcher {
             cluster: self.clone(),
@@ -59,7 +57,6 @@ impl Cluster {
             kind: kind.into(),
             namespace: namespace.map(Into::into),
             selector: selector.into(),
-            cut,
             state: State::Unlisted,
             pause: None,
         };
@@ -73,7 +70,6 @@ struct Watcher {
     kind: String,
     namespace: Option<String>,
     selector: String,
-    cut: Cut,
     state: State,
     /// How long to wait before the next try; `None` while all is well.
     pause: Option<Duration>,
@@ -85,7 +81,7 @@ enum State {
     /// All is known up to this resourceVersion.
     Listed(String),
     /// A watch is open since then.
-    Open(String, Instant, BoxStream<'static, Result<Raw<Value>, kube::Error>>),
+    Open(String, Instant, BoxStream<'static, Result<Raw<Lean>, kube::Error>>),
 }
 
 impl Watcher {
@@ -107,12 +103,7 @@ impl Watcher {
 
     async fn list(&mut self) -> WatchEvent {
         let namespace = self.namespace.as_deref();
-        let cut = self.cut;
-        let each = |mut object: Value| {
-            cut(&mut object);
-            object
-        };
-        match self.cluster.list_each(&self.api_version, &self.kind, namespace, &self.selector, each).await {
+        match self.cluster.list_lean(&self.api_version, &self.kind, namespace, &self.selector).await {
             Ok(listing) => {
                 self.pause = None;
                 self.state = State::Listed(listing.resource_version);
@@ -148,9 +139,9 @@ impl Watcher {
         &mut self,
         mut version: String,
         since: Instant,
-        mut stream: BoxStream<'static, Result<Raw<Value>, kube::Error>>,
+        mut stream: BoxStream<'static, Result<Raw<Lean>, kube::Error>>,
     ) -> Option<WatchEvent> {
-        let (mut object, deleted) = match timeout(SILENCE, stream.next()).await {
+        let (Lean(mut object), deleted) = match timeout(SILENCE, stream.next()).await {
             Ok(Some(Ok(Raw::Added(object) | Raw::Modified(object)))) => (object, false),
             Ok(Some(Ok(Raw::Deleted(object)))) => (object, true),
             Ok(Some(Ok(Raw::Bookmark(bookmark)))) => {
@@ -173,9 +164,8 @@ impl Watcher {
         if let Some(newer) = crate::object::text(&object, "/metadata/resourceVersion") {
             version = newer.to_owned();
         }
-        object["apiVersion"] = self.api_version.as_str().into();
-        object["kind"] = self.kind.as_str().into();
-        (self.cut)(&mut object);
+        name_kind(&mut object, &self.api_version, &self.kind);
+        slim(&mut object);
         self.state = State::Open(version, since, stream);
         Some(if deleted { WatchEvent::Deleted(object) } else { WatchEvent::Applied(object) })
     }
@@ -183,7 +173,7 @@ impl Watcher {
     async fn request(
         &mut self,
         version: &str,
-    ) -> Result<BoxStream<'static, Result<Raw<Value>, kube::Error>>, ClusterError> {
+    ) -> Result<BoxStream<'static, Result<Raw<Lean>, kube::Error>>, ClusterError> {
         let path = self.cluster.kind_path(&self.api_version, &self.kind, self.namespace.as_deref()).await?;
         let mut query = vec![
             ("watch", "true"),
@@ -199,7 +189,7 @@ impl Watcher {
             .header(header::USER_AGENT, USER_AGENT)
             .body(Vec::new())
             .map_err(|error| ClusterError::Garbled { action: self.action(), why: error.to_string() })?;
-        match self.cluster.inner.client.request_events::<Value>(request).await {
+        match self.cluster.inner.client.request_events::<Lean>(request).await {
             Ok(stream) => Ok(stream.boxed()),
             Err(kube::Error::Api(status)) => Err(self.api_error(&status)),
             Err(error) => Err(self.cluster.transport(&error, &self.action())),

@@ -224,7 +224,10 @@ impl Observer {
             return list(cluster, watched, selector).await;
         }
         let read = unknown.iter().map(|object| cluster.get(object));
-        items.extend(try_join_all(read).await?.into_iter().flatten().map(slimmed));
+        items.extend(try_join_all(read).await?.into_iter().flatten().map(|mut object| {
+            slim(&mut object);
+            Arc::new(object)
+        }));
         Ok(items)
     }
 
@@ -284,7 +287,7 @@ impl Observer {
         let (api_version, kind, namespace) = watched;
         let (listed, first) = oneshot::channel();
         let selector = instance_selector(&self.instance_id);
-        let stream = cluster.watch(&api_version, &kind, namespace.as_deref(), &selector, slim);
+        let stream = cluster.watch(&api_version, &kind, namespace.as_deref(), &selector);
         let task = tokio::spawn(follow(stream, api_version, kind, Arc::downgrade(&self.shared), listed));
         lock(&self.tasks).push(task);
         // A dropped sender means that the task has ended, which it never does before its first list.
@@ -376,12 +379,8 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// The objects of a kind, without what nobody reads of them.
 async fn list(cluster: &Cluster, watched: &Watched, selector: &str) -> Result<Vec<Arc<Value>>, ClusterError> {
     let (api_version, kind, namespace) = watched;
-    Ok(cluster.list_each(api_version, kind, namespace.as_deref(), selector, slimmed).await?.items)
-}
-
-fn slimmed(mut object: Value) -> Arc<Value> {
-    slim(&mut object);
-    Arc::new(object)
+    let listing = cluster.list_lean(api_version, kind, namespace.as_deref(), selector).await?;
+    Ok(listing.items.into_iter().map(Arc::new).collect())
 }
 
 async fn follow(

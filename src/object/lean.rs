@@ -1,7 +1,14 @@
 //! What controllers make, without what nobody reads of it: a thousand Pods are to fit in a few megabytes.
+//!
+//! Who wrote which field is half of what a Pod takes, so that it is passed over already where objects are read.
 
-use super::workload::{WorkloadKind, controller};
+use super::workload::{WorkloadKind, controller, maker};
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
+use std::fmt;
+
+const MANAGERS: &str = "managedFields";
 
 /// Read by the scheduler, the kubelet and whoever writes the Pod; of a controller's Pod that is never this program.
 const SPEC: [&str; 13] = [
@@ -39,6 +46,83 @@ const VOLUME_SOURCE: [&str; 2] = ["serviceAccountToken", "downwardAPI"];
 /// The beginning of the name of the volume that gives every Pod its token.
 const TOKEN_VOLUME: &str = "kube-api-access-";
 
+/// An object as the API server sends it, without who wrote which field of what a workload's controller has made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lean(pub Value);
+
+impl<'de> Deserialize<'de> for Lean {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // The server writes owners before managers; in another order there is more to read, and to take out later.
+        let made = |metadata: &Map<String, Value>| {
+            let owners = metadata.get("ownerReferences").and_then(Value::as_array);
+            owners.and_then(|owners| maker(owners, None)).is_some_and(|maker| WorkloadKind::of(&maker).is_some())
+        };
+        deserializer.deserialize_map(Object(made)).map(Self)
+    }
+}
+
+/// An object as the API server sends it, without who wrote which field.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unmanaged(pub Value);
+
+impl<'de> Deserialize<'de> for Unmanaged {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Object(|_| true)).map(Self)
+    }
+}
+
+/// Reads an object; from what its metadata have said before them, the function tells whether managers are passed over.
+struct Object(fn(&Map<String, Value>) -> bool);
+
+impl<'de> Visitor<'de> for Object {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some(key) = fields.next_key::<String>()? {
+            let value =
+                if key == "metadata" { fields.next_value_seed(Metadata(self.0))? } else { fields.next_value()? };
+            object.insert(key, value);
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+/// Reads the metadata of an object.
+struct Metadata(fn(&Map<String, Value>) -> bool);
+
+impl<'de> DeserializeSeed<'de> for Metadata {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Metadata {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("metadata")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
+        let mut metadata = Map::new();
+        while let Some(key) = fields.next_key::<String>()? {
+            if key == MANAGERS && (self.0)(&metadata) {
+                fields.next_value::<IgnoredAny>()?;
+            } else {
+                metadata.insert(key, fields.next_value()?);
+            }
+        }
+        Ok(Value::Object(metadata))
+    }
+}
+
 /// Takes out of what a workload's controller has made what nobody reads. Everything else stays whole: it is compared,
 /// and written.
 pub fn slim(object: &mut Value) {
@@ -48,7 +132,7 @@ pub fn slim(object: &mut Value) {
         // It tells whose the Pods are, of which revision, and how many are wanted.
         Some("ReplicaSet") if maker == WorkloadKind::Deployment => {
             drop_from(object, &["status"]);
-            drop_from(&mut object["metadata"], &["managedFields"]);
+            drop_from(&mut object["metadata"], &[MANAGERS]);
             drop_from(&mut object["spec"], &["selector"]);
             if let Some(template) = object.pointer_mut("/spec/template") {
                 drop_from(template, &["spec"]);
@@ -60,7 +144,7 @@ pub fn slim(object: &mut Value) {
 
 /// Takes out of a Pod what nobody reads who does not write it.
 pub(crate) fn slim_pod(pod: &mut Value) {
-    drop_from(&mut pod["metadata"], &["managedFields"]);
+    drop_from(&mut pod["metadata"], &[MANAGERS]);
     let spec = &mut pod["spec"];
     drop_from(spec, &SPEC);
     retain(spec, "volumes", |volume| !is_token(volume));
@@ -112,9 +196,11 @@ fn retain(object: &mut Value, list: &str, keep: impl Fn(&Value) -> bool) {
 
 fn drop_from(object: &mut Value, keys: &[&str]) {
     if let Some(map) = object.as_object_mut() {
-        keys.iter().for_each(|key| drop(map.remove(*key)));
-        // Taking out leaves the tree that it was taken from as wide as before.
-        *map = std::mem::take(map).into_iter().collect::<Map<_, _>>();
+        let removed = keys.iter().filter(|key| map.remove(**key).is_some()).count();
+        if removed > 0 {
+            // Taking out leaves the tree that it was taken from as wide as before.
+            *map = std::mem::take(map).into_iter().collect::<Map<_, _>>();
+        }
     }
 }
 
@@ -185,6 +271,32 @@ mod tests {
         let kept = slim_one["status"]["conditions"].as_array().into_iter().flatten().map(|kept| &kept["type"]);
         assert_eq!(kept.collect::<Vec<_>>(), ["Ready", "DisruptionTarget"]);
         assert_eq!(slim_one["spec"]["volumes"].as_array().map(Vec::len), Some(1));
+    }
+
+    #[test]
+    fn managers_are_passed_over_where_a_workload_made_the_object() {
+        // As the server writes it: owners before managers.
+        let sent = |owner: &str| {
+            let metadata = format!(r#"{{"name":"a","ownerReferences":[{owner}],"managedFields":[{{"manager":"m"}}]}}"#);
+            format!(r#"{{"kind":"Pod","metadata":{metadata},"spec":{{"managedFields":1}}}}"#)
+        };
+        let read = |text: &str| {
+            let whole: Value = serde_json::from_str(text).expect("JSON");
+            let Lean(lean) = serde_json::from_str(text).expect("JSON");
+            let Unmanaged(mut unmanaged) = serde_json::from_str(text).expect("JSON");
+            let passed_over = lean["metadata"].get(MANAGERS).is_none();
+            assert!(passed_over || lean == whole);
+            unmanaged["metadata"][MANAGERS] = whole["metadata"][MANAGERS].clone();
+            assert_eq!(unmanaged, whole);
+            passed_over
+        };
+        let owner = |version: &str, kind: &str, controller: bool| {
+            sent(&json!({"apiVersion": version, "kind": kind, "name": "o", "controller": controller}).to_string())
+        };
+        assert!(read(&owner("apps/v1", "ReplicaSet", true)));
+        assert!(!read(&owner("apps/v1", "ReplicaSet", false)), "who only keeps it has not made it");
+        assert!(!read(&owner("example.com/v1", "ReplicaSet", true)), "an operator's object is nobody's to cut");
+        assert!(!read(&sent("")));
     }
 
     #[test]

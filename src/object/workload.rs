@@ -240,18 +240,22 @@ pub fn pod_of(workload: &Value, name: &str) -> Option<Value> {
 
 /// UID of the owner that controls an object: the one entry of `ownerReferences` with `controller: true`.
 pub fn controller_uid(object: &Value) -> Option<&str> {
-    controlling(object)?.get("uid")?.as_str()
+    controlling(at(object, "/metadata/ownerReferences")?.as_array()?)?.get("uid")?.as_str()
 }
 
 /// The controlling owner.
 pub fn controller(object: &Value) -> Option<ObjectRef> {
-    let owner = controlling(object)?;
-    let part = |key: &str| owner.get(key)?.as_str();
-    Some(ObjectRef::new(part("apiVersion")?, part("kind")?, text(object, "/metadata/namespace"), part("name")?))
+    maker(at(object, "/metadata/ownerReferences")?.as_array()?, text(object, "/metadata/namespace"))
 }
 
-fn controlling(object: &Value) -> Option<&Value> {
-    let owners = at(object, "/metadata/ownerReferences")?.as_array()?;
+/// The controlling one of the owners of an object in this namespace.
+pub fn maker(owners: &[Value], namespace: Option<&str>) -> Option<ObjectRef> {
+    let owner = controlling(owners)?;
+    let part = |key: &str| owner.get(key)?.as_str();
+    Some(ObjectRef::new(part("apiVersion")?, part("kind")?, namespace, part("name")?))
+}
+
+fn controlling(owners: &[Value]) -> Option<&Value> {
     owners.iter().find(|owner| owner.get("controller").and_then(Value::as_bool) == Some(true))
 }
 

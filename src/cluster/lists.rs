@@ -1,0 +1,257 @@
+//! Lists of any kind, all their pages: whole objects, lean ones, metadata, versions.
+//!
+//! While a large page is read, on a thread of its own, the next one is on its way.
+
+use super::{
+    Cluster, ClusterError,
+    request::{Ask, JSON, describe_all, read_json},
+    resource::with_query,
+    verbs::name_kind,
+};
+use crate::apart::apart;
+use crate::object::ObjectRef;
+use crate::object::lean::{Lean, Unmanaged, slim};
+use futures::future::join;
+use http::Method;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use tokio::sync::oneshot;
+
+/// What a list is usually selected by.
+const LABELS: &str = "labelSelector";
+const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+/// Objects per page of a list.
+const PAGE: &str = "500";
+/// Bytes of a page that is worth another thread.
+const LARGE: usize = 100_000;
+
+/// The answer to a list request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listing<T = Value> {
+    /// The objects, `apiVersion` and `kind` filled in, or what was made of each.
+    pub items: Vec<T>,
+    /// Where a watch can go on from.
+    pub resource_version: String,
+}
+
+/// Which state of an object there is, without what it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// The object.
+    pub object: ObjectRef,
+    /// Its UID.
+    pub uid: String,
+    /// Its `resourceVersion`.
+    pub resource_version: String,
+}
+
+/// A page of a list, its objects not read yet: read at once, a page of Pods would take many times its size.
+#[derive(Deserialize)]
+struct Page<'p> {
+    metadata: PageMetadata,
+    #[serde(borrow, default, deserialize_with = "items")]
+    items: Vec<&'p RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct PageMetadata {
+    resource_version: String,
+    r#continue: String,
+}
+
+/// As much of an object as a [`Version`] takes.
+#[derive(Deserialize)]
+struct Head {
+    metadata: HeadMetadata,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct HeadMetadata {
+    name: String,
+    namespace: Option<String>,
+    uid: String,
+    resource_version: String,
+}
+
+/// An empty list may come as null.
+fn items<'p, D: Deserializer<'p>>(items: D) -> Result<Vec<&'p RawValue>, D::Error> {
+    Ok(Option::deserialize(items)?.unwrap_or_default())
+}
+
+/// What is kept of an object, of what is read of it, and its API version and kind.
+type Keep<O, T> = fn(O, &str, &str) -> T;
+
+fn whole(mut object: Value, api_version: &str, kind: &str) -> Value {
+    name_kind(&mut object, api_version, kind);
+    object
+}
+
+/// One kind of objects, and what is kept of each.
+struct Wanted<O, T> {
+    api_version: String,
+    kind: String,
+    keep: Keep<O, T>,
+}
+
+impl<O: DeserializeOwned, T> Wanted<O, T> {
+    /// Reads a page; what it says of itself is told before its objects are read.
+    fn read(&self, ask: &Ask, body: &[u8], head: impl FnOnce(PageMetadata)) -> Result<Vec<T>, ClusterError> {
+        let page: Page<'_> = read_json(ask, body)?;
+        head(page.metadata);
+        let keep = |item: &RawValue| {
+            let object = read_json(ask, item.get().as_bytes())?;
+            Ok((self.keep)(object, &self.api_version, &self.kind))
+        };
+        page.items.into_iter().map(keep).collect()
+    }
+}
+
+impl Cluster {
+    /// Lists objects, all pages of them, in one namespace or (`None`) in all. An empty selector selects all.
+    ///
+    /// # Errors
+    /// Whatever befell the requests.
+    pub async fn list(
+        &self,
+        api_version: &str,
+        kind: &str,
+        namespace: Option<&str>,
+        selector: &str,
+    ) -> Result<Listing, ClusterError> {
+        self.list_as(JSON, api_version, kind, namespace, (LABELS, selector), whole).await
+    }
+
+    /// As [`Self::list`], without what nobody reads of what workloads' controllers have made.
+    ///
+    /// # Errors
+    /// As [`Self::list`].
+    pub async fn list_lean(
+        &self,
+        api_version: &str,
+        kind: &str,
+        namespace: Option<&str>,
+        selector: &str,
+    ) -> Result<Listing, ClusterError> {
+        let keep = |Lean(mut object): Lean, api_version: &str, kind: &str| {
+            name_kind(&mut object, api_version, kind);
+            slim(&mut object);
+            object
+        };
+        self.list_as(JSON, api_version, kind, namespace, (LABELS, selector), keep).await
+    }
+
+    /// Lists the metadata of objects, without their managedFields.
+    ///
+    /// # Errors
+    /// As [`Self::list`].
+    pub async fn list_metadata(
+        &self,
+        api_version: &str,
+        kind: &str,
+        namespace: Option<&str>,
+        selector: &str,
+    ) -> Result<Listing, ClusterError> {
+        let keep = |Unmanaged(mut object): Unmanaged, api_version: &str, kind: &str| {
+            name_kind(&mut object, api_version, kind);
+            object
+        };
+        self.list_as(METADATA_LIST, api_version, kind, namespace, (LABELS, selector), keep).await
+    }
+
+    /// Lists in which state objects are. Of a thousand Pods that is read in a few milliseconds.
+    ///
+    /// # Errors
+    /// As [`Self::list`].
+    pub async fn list_versions(
+        &self,
+        api_version: &str,
+        kind: &str,
+        namespace: Option<&str>,
+        selector: &str,
+    ) -> Result<Vec<Version>, ClusterError> {
+        let keep = |Head { metadata }: Head, api_version: &str, kind: &str| Version {
+            object: ObjectRef::new(api_version, kind, metadata.namespace.as_deref(), &metadata.name),
+            uid: metadata.uid,
+            resource_version: metadata.resource_version,
+        };
+        Ok(self.list_as(METADATA_LIST, api_version, kind, namespace, (LABELS, selector), keep).await?.items)
+    }
+
+    /// Lists those objects whose fields this selects, of those that the kind may be selected by.
+    ///
+    /// # Errors
+    /// As [`Self::list`].
+    pub(super) async fn list_fields(
+        &self,
+        api_version: &str,
+        kind: &str,
+        namespace: Option<&str>,
+        selector: &str,
+    ) -> Result<Listing, ClusterError> {
+        self.list_as(JSON, api_version, kind, namespace, ("fieldSelector", selector), whole).await
+    }
+
+    /// Lists, and keeps of each object what `keep` makes of as much as is read of it.
+    async fn list_as<O: DeserializeOwned + 'static, T: Send + 'static>(
+        &self,
+        accept: &'static str,
+        api_version: &str,
+        kind: &str,
+        namespace: Option<&str>,
+        (selects, selector): (&str, &str),
+        keep: Keep<O, T>,
+    ) -> Result<Listing<T>, ClusterError> {
+        let path = self.kind_path(api_version, kind, namespace).await?;
+        let what = describe_all(kind, namespace);
+        let page_after = |next: &str| {
+            let query = [(selects, selector), ("limit", PAGE), ("continue", next)];
+            let query: Vec<(&str, &str)> = query.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+            Ask::new(Method::GET, with_query(&path, &query), "list", &what).of_kind(api_version, kind).accept(accept)
+        };
+        // The second page and those after it are of the state that the first one is of.
+        let (mut items, mut first) = (Vec::new(), true);
+        let mut ask = page_after("");
+        let mut answer = self.ask_raw(&ask).await;
+        loop {
+            let body = match answer {
+                // That state was compacted away under a slow reader: begin anew.
+                Err(error) if !first && error.status().is_some_and(|status| status.code == 410) => {
+                    (items, first) = (Vec::new(), true);
+                    ask = page_after("");
+                    answer = self.ask_raw(&ask).await;
+                    continue;
+                }
+                body => body?,
+            };
+            let wanted = Wanted { api_version: api_version.to_owned(), kind: kind.to_owned(), keep };
+            let (tell, told) = oneshot::channel();
+            let reading = async move {
+                let large = body.len() >= LARGE;
+                // It is always waited for.
+                let read = move || wanted.read(&ask, &body, |head| drop(tell.send(head)));
+                if large { apart(read).await } else { read() }
+            };
+            let following = async {
+                // What cannot be read is an error of reading.
+                let head = told.await.unwrap_or_default();
+                if head.r#continue.is_empty() {
+                    return (head.resource_version, None);
+                }
+                let ask = page_after(&head.r#continue);
+                let answer = self.ask_raw(&ask).await;
+                (head.resource_version, Some((ask, answer)))
+            };
+            let (read, (resource_version, next)) = join(reading, following).await;
+            items.extend(read?);
+            match next {
+                None => return Ok(Listing { items, resource_version }),
+                Some(next) => (ask, answer) = next,
+            }
+            first = false;
+        }
+    }
+}
