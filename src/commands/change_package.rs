@@ -117,7 +117,7 @@ pub(crate) async fn run(global: &Global, args: ChangePackageArgs) -> Result<Exit
             notes,
             ..Sheet::of(Verb::ChangePackage, instance, env.cluster.context(), &journal, &contents, &live)?
         };
-        Ok(Proposal { operation_id: operation_id.clone(), params, incoming, journal, sheet })
+        Ok(Proposal { operation_id: operation_id.clone(), params, incoming, seen: live.state(), journal, sheet })
     };
     let proposal = propose(&session)?;
     if proposal.journal.scope.is_empty() && id.digest == current.package.digest {
@@ -127,7 +127,7 @@ pub(crate) async fn run(global: &Global, args: ChangePackageArgs) -> Result<Exit
     let operating =
         Operating { env: &env, session: &mut session, contents: &contents, observer: &observer, change: &args.change };
     let terms = Terms::of(&args.way);
-    let (exit, _) = operating.run(terms, propose).await?;
+    let (exit, _) = operating.run(terms, proposal, propose).await?;
     Ok(exit)
 }
 

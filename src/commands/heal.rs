@@ -115,13 +115,21 @@ pub(crate) async fn run(global: &Global, args: HealArgs) -> Result<Exit, CliErro
             notes: stays.collect(),
             ..Sheet::of(Verb::Heal, instance, env.cluster.context(), &journal, &contents, &live)?
         };
-        Ok(Proposal { operation_id: operation_id.clone(), params: params(&args), incoming: None, journal, sheet })
+        Ok(Proposal {
+            operation_id: operation_id.clone(),
+            params: params(&args),
+            incoming: None,
+            seen: live.state(),
+            journal,
+            sheet,
+        })
     };
+    let proposal = propose(&session)?;
     let operating =
         Operating { env: &env, session: &mut session, contents: &contents, observer: &observer, change: &args.change };
     // To put back what drifted is what a heal is for; the plan says whose changes go.
     let terms = Terms { asks: args.all, overwrite_drift: true, ..Terms::default() };
-    let (exit, _) = operating.run(terms, propose).await?;
+    let (exit, _) = operating.run(terms, proposal, propose).await?;
     Ok(exit)
 }
 

@@ -156,13 +156,15 @@ async fn operate(
                 "additionalParams": {"lcm-kubernetes-def-files": target.files, "namespace": target.namespace},
             }),
             incoming: Some(target.package.digest.clone()),
+            seen: live.state(),
             journal,
             sheet,
         })
     };
+    let proposal = propose(session)?;
     let operating = Operating { env, session, contents, observer: &observer, change: &args.change };
     let terms = Terms { rollback_on_failure: args.rollback_on_failure, ..Terms::default() };
-    let (exit, _) = operating.run(terms, propose).await?;
+    let (exit, _) = operating.run(terms, proposal, propose).await?;
     Ok(exit)
 }
 

@@ -12,7 +12,7 @@ use crate::engine::carry::{Means, carry_out};
 use crate::engine::events::Events;
 use crate::engine::lock::{Lock, LockError};
 use crate::engine::observe::Observer;
-use crate::engine::operation::{Begun, Options, Proposal, begin, plan_items, resume};
+use crate::engine::operation::{Begun, Options, Proposal, begin, resume};
 use crate::engine::precheck::{self, Problem};
 use crate::engine::rollback::roll_back;
 use crate::engine::session::{EngineError, Session};
@@ -69,8 +69,8 @@ impl Terms {
 }
 
 impl Operating<'_> {
-    /// Goes through with what `propose` makes of the record and the live objects; it is asked again whenever they
-    /// may have changed.
+    /// Goes through with a proposal. `propose` makes it anew of the record and the live objects, and is asked whenever they
+    /// have changed.
     ///
     /// Returns how the process ends, and the outcome when there was an operation.
     ///
@@ -79,10 +79,10 @@ impl Operating<'_> {
     pub async fn run(
         self,
         terms: Terms,
+        mut proposal: Proposal,
         propose: impl Fn(&Session) -> Result<Proposal, CliError>,
     ) -> Result<(Exit, Option<Outcome>), CliError> {
         let env = self.env;
-        let mut proposal = propose(self.session)?;
         let interactive = terms.asks && !self.change.yes && env.ui.interactive();
         let output = self.change.output.as_ref();
         // Until somebody is asked, or something is written, Ctrl-C simply ends the process.
@@ -213,13 +213,12 @@ impl Operating<'_> {
         refuses_drift: bool,
     ) -> Result<Option<Checked>, CliError> {
         let env = self.env;
-        let items = plan_items(&proposal.journal, self.contents, self.observer, &self.session.instance().id)?;
         let question = precheck::Question {
             cluster: &env.cluster,
             record_namespace: env.store.namespace(),
             instance_id: &self.session.instance().id,
             journal: &proposal.journal,
-            items: &items,
+            items: &proposal.sheet.items,
             contents: self.contents,
             observer: self.observer,
             around,

@@ -102,12 +102,20 @@ pub(crate) async fn run(global: &Global, args: ScaleArgs) -> Result<Exit, CliErr
             notes,
             ..Sheet::of(Verb::Scale, instance, env.cluster.context(), &journal, &contents, &live)?
         };
-        Ok(Proposal { operation_id: operation_id.clone(), params: args.params(), incoming: None, journal, sheet })
+        Ok(Proposal {
+            operation_id: operation_id.clone(),
+            params: args.params(),
+            incoming: None,
+            seen: live.state(),
+            journal,
+            sheet,
+        })
     };
+    let proposal = propose(&session)?;
     let operating =
         Operating { env: &env, session: &mut session, contents: &contents, observer: &observer, change: &args.change };
     let terms = Terms { rollback_on_failure: args.rollback_on_failure, ..Terms::default() };
-    let (exit, _) = operating.run(terms, propose).await?;
+    let (exit, _) = operating.run(terms, proposal, propose).await?;
     Ok(exit)
 }
 

@@ -109,10 +109,12 @@ pub(crate) async fn run(global: &Global, args: TerminateArgs) -> Result<Exit, Cl
             operation_id: operation_id.clone(),
             params: json!({"terminationType": if args.force { "FORCEFUL" } else { "GRACEFUL" }}),
             incoming: None,
+            seen: live.state(),
             journal,
             sheet,
         })
     };
+    let proposal = propose(&session)?;
     let operating =
         Operating { env: &env, session: &mut session, contents: &contents, observer: &observer, change: &args.change };
     let terms = Terms {
@@ -121,7 +123,7 @@ pub(crate) async fn run(global: &Global, args: TerminateArgs) -> Result<Exit, Cl
         manner: Manner { grace_seconds: grace_seconds(&args), delete_record: args.delete, ..Manner::default() },
         ..Terms::default()
     };
-    let (exit, outcome) = operating.run(terms, propose).await?;
+    let (exit, outcome) = operating.run(terms, proposal, propose).await?;
     if args.delete && exit == Exit::Done && outcome.is_some() {
         remove(&env, &session).await?;
         env.ui.out(&line(&session.instance().vnf_instance_name));

@@ -86,14 +86,16 @@ pub(crate) async fn run(global: &Global, args: UndoArgs) -> Result<Exit, CliErro
             operation_id: operation_id.clone(),
             params: json!({"toRevision": to.number}),
             incoming: None,
+            seen: live.state(),
             journal,
             sheet,
         })
     };
+    let proposal = propose(&session)?;
     let operating =
         Operating { env: &env, session: &mut session, contents: &contents, observer: &observer, change: &args.change };
     let terms = Terms::of(&args.way);
-    let (exit, _) = operating.run(terms, propose).await?;
+    let (exit, _) = operating.run(terms, proposal, propose).await?;
     Ok(exit)
 }
 

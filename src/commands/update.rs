@@ -95,7 +95,7 @@ pub(crate) async fn run(global: &Global, args: UpdateArgs) -> Result<Exit, CliEr
     let mut terms = Terms::of(&args.way);
     // Without a package, putting back what drifted is all that is asked for.
     terms.overwrite_drift |= prepared.restores();
-    let (exit, _) = operating.run(terms, |session| prepared.propose(&env, session)).await?;
+    let (exit, _) = operating.run(terms, proposal, |session| prepared.propose(&env, session)).await?;
     Ok(exit)
 }
 
@@ -336,6 +336,7 @@ impl Prepared {
             operation_id: self.operation_id.clone(),
             params: without_nulls(params),
             incoming: Some(self.package.digest.clone()).filter(|digest| *digest != current.package.digest),
+            seen: live.state(),
             journal,
             sheet,
         })

@@ -36,6 +36,8 @@ pub struct Proposal {
     pub sheet: Sheet,
     /// Digest of a package that must be stored first.
     pub incoming: Option<String>,
+    /// The state of the live objects that it was made of ([`crate::plan::Live::state`]).
+    pub seen: u64,
 }
 
 /// How an operation is run.
@@ -76,24 +78,25 @@ pub async fn begin<E: From<EngineError>>(
 ) -> Result<Begun, E> {
     let purpose = format!("{} {}", proposal.sheet.verb, names::short(&proposal.operation_id));
     let lock = acquire(session, options, &purpose).await?;
-    let now = match plan_again(session, &proposal.journal, observer, again).await {
-        Ok(now) => now,
+    let proposal = match plan_again(session, &proposal, observer, again).await {
+        Ok(None) => proposal,
+        Ok(Some(now)) if now.sheet.same_work(&proposal.sheet) => now,
+        Ok(Some(now)) => {
+            lock.release().await;
+            return Ok(Begun::PlanChanged(Box::new(now)));
+        }
         Err(error) => {
             lock.release().await;
             return Err(error);
         }
     };
-    if !now.sheet.same_work(&proposal.sheet) {
-        lock.release().await;
-        return Ok(Begun::PlanChanged(Box::new(now)));
-    }
     if *options.stop.borrow() {
         lock.release().await;
         return Ok(Begun::Stopped);
     }
     let former = session.instance().clone();
-    let id = now.operation_id.clone();
-    match write_operation(session, now, contents, options).await {
+    let id = proposal.operation_id.clone();
+    match write_operation(session, proposal, contents, options).await {
         Ok(operation) => Ok(Begun::Ready(Box::new(operation), lock)),
         Err(error) => {
             withdraw(session, former, &id).await;
@@ -104,18 +107,19 @@ pub async fn begin<E: From<EngineError>>(
 }
 
 /// Under the lock, the plan from what is there now: the record, what nothing watches, and what is to be written, for
-/// a watch may be behind.
+/// a watch may be behind. `None`: nothing of that has changed, and so the plan has not.
 async fn plan_again<E: From<EngineError>>(
     session: &mut Session,
-    journal: &Journal,
+    proposal: &Proposal,
     observer: &Observer,
     again: impl AsyncFnOnce(&Session) -> Result<Proposal, E>,
-) -> Result<Proposal, E> {
+) -> Result<Option<Proposal>, E> {
     let read = session.stored.object["metadata"]["resourceVersion"].clone();
     let record = async { Ok::<_, EngineError>(session.store.reread(&session.stored).await?) };
     let others = async { Ok(observer.reread(&session.cluster).await?) };
-    let written = journal.scope.affected.iter().map(|affected| &affected.object);
-    let written = written.chain(journal.scope.scale.iter().map(|scaling| &scaling.object));
+    let scope = &proposal.journal.scope;
+    let written = scope.affected.iter().map(|affected| &affected.object);
+    let written = written.chain(scope.scale.iter().map(|scaling| &scaling.object));
     let written = written.map(|object| observer.read(&session.cluster, object));
     let written = async { Ok(futures::future::try_join_all(written).await?) };
     let (stored, (), _) = futures::future::try_join3(record, others, written).await?;
@@ -125,8 +129,10 @@ async fn plan_again<E: From<EngineError>>(
             return Err(EngineError::changed(session).into());
         }
         session.stored = stored;
+    } else if observer.live().state() == proposal.seen {
+        return Ok(None);
     }
-    again(session).await
+    again(session).await.map(Some)
 }
 
 async fn write_operation(
@@ -135,7 +141,7 @@ async fn write_operation(
     contents: &Contents,
     options: &Options,
 ) -> Result<StoredOperation, EngineError> {
-    let Proposal { operation_id, params, journal, incoming, sheet } = proposal;
+    let Proposal { operation_id, params, journal, incoming, sheet, seen: _ } = proposal;
     let now = session.cluster.now();
     let id = session.instance().id.clone();
     let mut operation = Operation::begin(operation_id, &id, sheet.verb, options.by.clone(), params, &journal, now);

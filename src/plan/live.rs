@@ -17,6 +17,8 @@ pub struct Live {
     controlled: HashMap<String, BTreeSet<ObjectRef>>,
     /// Who controls an object. What is gone is remembered unless it is a Pod: the Pods of a ReplicaSet outlive it.
     controllers: HashMap<ObjectRef, ObjectRef>,
+    /// See [`Live::state`].
+    state: u64,
 }
 
 /// A Pod, its ReplicaSet, and the Deployment of that: longer lines there are none.
@@ -36,18 +38,24 @@ impl Live {
     /// The object of this UID, if it is known in this state or a later one.
     pub fn known(&self, reference: &ObjectRef, id: &str, resource_version: &str) -> Option<Arc<Value>> {
         let known = self.objects.get(reference).filter(|known| uid(known) == id)?;
-        let of_known = version(known)?;
-        (of_known == resource_version || later(of_known, resource_version)).then(|| Arc::clone(known))
+        as_late(version(known)?, resource_version).then(|| Arc::clone(known))
     }
 
-    /// Takes in an object as it was read, unless a newer state of it is known: the answer to a write can come after
+    /// Which state this is: it moves whenever an object changes, comes or goes. What was made of one state holds for as
+    /// long as it stays.
+    pub fn state(&self) -> u64 {
+        self.state
+    }
+
+    /// Takes in an object as it was read, unless this or a newer state of it is known: the answer to a write can come after
     /// the event that tells of the next change, and no further event would ever correct it.
     pub fn put(&mut self, object: impl Into<Arc<Value>>) {
         let object = object.into();
         let Some(reference) = ObjectRef::of(&object) else { return };
-        if self.objects.get(&reference).is_some_and(|known| newer(known, &object)) {
+        if self.objects.get(&reference).is_some_and(|known| as_new(known, &object)) {
             return;
         }
+        self.state += 1;
         self.forget(&reference);
         if let Some(uid) = controller_uid(&object) {
             self.controlled.entry(uid.to_owned()).or_default().insert(reference.clone());
@@ -61,6 +69,7 @@ impl Live {
     /// Takes out an object that is gone.
     pub fn forget(&mut self, reference: &ObjectRef) {
         let Some(old) = self.objects.remove(reference) else { return };
+        self.state += 1;
         if let Some(siblings) = controller_uid(&old).and_then(|controller| self.controlled.get_mut(controller)) {
             siblings.remove(reference);
         }
@@ -134,17 +143,17 @@ impl Live {
     }
 }
 
-/// Whether `known` is a later state of the same object.
-fn newer(known: &Value, object: &Value) -> bool {
+/// Whether `known` is this state of the same object, or a later one.
+fn as_new(known: &Value, object: &Value) -> bool {
     let versions = version(known).zip(version(object));
-    uid(known) == uid(object) && versions.is_some_and(|(of_known, of_object)| later(of_known, of_object))
+    uid(known) == uid(object) && versions.is_some_and(|(of_known, given)| as_late(of_known, given))
 }
 
-/// Whether one resource version is later than another. Those of one kind are comparable numbers (Kubernetes API
+/// Whether one resource version is another one, or later. Those of one kind are comparable numbers (Kubernetes API
 /// concepts; guaranteed since 1.35 and true of etcd before).
-fn later(one: &str, other: &str) -> bool {
+fn as_late(one: &str, other: &str) -> bool {
     let number = |version: &str| version.parse::<u64>().ok();
-    number(one).zip(number(other)).is_some_and(|(one, other)| one > other)
+    one == other || number(one).zip(number(other)).is_some_and(|(one, other)| one > other)
 }
 
 fn version(object: &Value) -> Option<&str> {
@@ -183,8 +192,16 @@ mod tests {
         };
         let mut live = Live::default();
         let reference = ObjectRef::of(&state("1", 1)).expect("a reference");
-        for (put, stays) in [(state("1", 9), 9), (state("1", 10), 10), (state("1", 9), 10), (state("2", 3), 3)] {
+        let puts = [
+            (state("1", 9), 9, 1),
+            (state("1", 10), 10, 2),
+            (state("1", 9), 10, 2),
+            (state("1", 10), 10, 2),
+            (state("2", 3), 3, 4),
+        ];
+        for (put, stays, moved) in puts {
             live.put(put);
+            assert_eq!(live.state(), moved, "a plan holds for as long as nothing has changed");
             let found = live.get(&reference).and_then(|pod| text(pod, "/metadata/resourceVersion"));
             assert_eq!(found, Some(stays.to_string().as_str()));
         }
