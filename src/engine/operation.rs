@@ -153,7 +153,10 @@ async fn write_operation(
     let before: BTreeSet<String> = session.instance().packages().into_iter().map(ToOwned::to_owned).collect();
     let abandoned = session.instance().kubectl_vnf.incoming_package.is_some();
     session.stored.instance.begin(&operation, &journal);
-    session.store.save(&mut session.stored).await?;
+    let owner = session.stored.object.clone();
+    let new = session.store.new_operation(operation, journal, &owner);
+    let (saved, new) = futures::future::join(session.store.save(&mut session.stored), new).await;
+    saved?;
     if abandoned {
         // A process died before it had written its operation: nothing else tells of the package that it brought.
         let _ = drop_packages(session, &before).await;
@@ -161,7 +164,7 @@ async fn write_operation(
     if let Some(package) = incoming.and_then(|digest| contents.package(&digest)) {
         session.store.put_package(package).await?;
     }
-    Ok(session.store.create_operation(operation, journal, &session.stored.object).await?)
+    Ok(session.store.create_operation(new).await?)
 }
 
 /// Takes back what was written of an operation that could not be written as a whole. What cannot be taken back now does

@@ -1,6 +1,7 @@
 //! Operations in the cluster, and what failed ones left as evidence.
 
 use super::{Store, StoreError, annotation};
+use crate::apart::apart;
 use crate::cluster::verbs::{DeleteHow, Run};
 use crate::object::text;
 use crate::record::instance::owner_reference;
@@ -28,18 +29,24 @@ pub struct StoredOperation {
 }
 
 impl Store {
+    /// Makes the ConfigMap of a new operation, which `owner` owns. Packing the journal of a thousand Pods takes as long
+    /// as a write: it is done on another thread.
+    pub async fn new_operation(&self, operation: Operation, journal: Journal, owner: &Value) -> StoredOperation {
+        let (namespace, owner) = (self.namespace.clone(), owner.clone());
+        apart(move || {
+            let object = operation.to_config_map(&journal, &namespace, &owner);
+            StoredOperation { operation, journal, rollback: None, object }
+        })
+        .await
+    }
+
     /// Writes a new operation.
     ///
     /// # Errors
     /// The API server's.
-    pub async fn create_operation(
-        &self,
-        operation: Operation,
-        journal: Journal,
-        owner: &Value,
-    ) -> Result<StoredOperation, StoreError> {
-        let object = self.create_once(&operation.to_config_map(&journal, &self.namespace, owner)).await?;
-        Ok(StoredOperation { operation, journal, rollback: None, object })
+    pub async fn create_operation(&self, new: StoredOperation) -> Result<StoredOperation, StoreError> {
+        let object = self.create_once(&new.object).await?;
+        Ok(StoredOperation { object, ..new })
     }
 
     /// Writes an operation's new state. It is only ever written under the instance's lock.
