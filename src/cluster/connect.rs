@@ -13,13 +13,18 @@ use super::{
     transport::{Circumstances, credentials, transport},
 };
 use http::Uri;
+use hyper_rustls::{FixedServerNameResolver, HttpsConnectorBuilder};
 use hyper_timeout::TimeoutConnector;
-use hyper_util::{client::legacy, client::legacy::connect::HttpConnector, rt::TokioExecutor};
+use hyper_util::{
+    client::{legacy, legacy::connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
 use kube::{
     Client,
-    client::{Body, ClientBuilder, ConfigExt as _},
+    client::{Body, ClientBuilder, ConfigExt as _, RustlsTlsError},
     config::{Config, KubeConfigOptions, KubeconfigError},
 };
+use rustls_pki_types::ServerName;
 use std::{env, path::PathBuf, sync::Arc, time::Duration};
 use tower::{BoxError, ServiceBuilder};
 
@@ -27,6 +32,11 @@ use tower::{BoxError, ServiceBuilder};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 /// How long an answer may take, unless `--request-timeout` says otherwise. Watches have their own bounds.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often a connection of many requests is tried that is silent while answers are due: one that broke without a word
+/// would take all of them, and each try anew, with it.
+const PING: Duration = Duration::from_secs(5);
+/// How long it may be silent then.
+const PING_ANSWER: Duration = Duration::from_secs(5);
 
 /// kubectl's connection flags. Everything left out is the kubeconfig's.
 #[derive(Clone, Debug, Default)]
@@ -169,18 +179,34 @@ impl Cluster {
     }
 }
 
-/// kube's HTTP stack where no proxy stands between, but for one thing: what is written goes out. By default the first
-/// request of a connection waits, behind the last words of the TLS handshake, for an acknowledgement that the server's
-/// kernel holds back for 40 ms (Nagle's algorithm).
+/// kube's HTTP stack where no proxy stands between, but for two things.
+///
+/// HTTP/2 where the server speaks it: everything goes over one connection. The dozens of requests that go out together,
+/// watches and followed logs would each need a handshake of their own, which is more work, on both sides, than most of
+/// their answers are.
+///
+/// What is written goes out. By default the first request of a connection waits, behind the last words of the TLS
+/// handshake, for an acknowledgement that the server's kernel holds back for 40 ms (Nagle's algorithm).
 fn straight(config: &Config, layer: &TrafficLayer) -> kube::Result<Client> {
     let mut connector = HttpConnector::new();
     connector.enforce_http(false);
     connector.set_nodelay(true);
-    let mut connector = TimeoutConnector::new(config.rustls_https_connector_with_connector(connector)?);
+    let mut https = HttpsConnectorBuilder::new().with_tls_config(config.rustls_client_config()?).https_or_http();
+    if let Some(name) = &config.tls_server_name {
+        let name = ServerName::try_from(name.clone());
+        let name = name.map_err(|error| kube::Error::RustlsTls(RustlsTlsError::InvalidServerName(error)))?;
+        https = https.with_server_name_resolver(FixedServerNameResolver::new(name));
+    }
+    let connector = https.enable_all_versions().wrap_connector(connector);
+    let mut connector = TimeoutConnector::new(connector);
     connector.set_connect_timeout(config.connect_timeout);
     connector.set_read_timeout(config.read_timeout);
     connector.set_write_timeout(config.write_timeout);
-    let client: legacy::Client<_, Body> = legacy::Client::builder(TokioExecutor::new()).build(connector);
+    let client: legacy::Client<_, Body> = legacy::Client::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .http2_keep_alive_interval(PING)
+        .http2_keep_alive_timeout(PING_ANSWER)
+        .build(connector);
     let service = ServiceBuilder::new()
         .layer(layer)
         .layer(config.base_uri_layer())
