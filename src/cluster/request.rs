@@ -14,7 +14,8 @@ use crate::object::ObjectRef;
 use http::{Method, Request, header};
 use kube::client::Body;
 use serde_json::Value;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// What we call ourselves.
 pub(super) const USER_AGENT: &str = concat!("kubectl-vnf/", env!("CARGO_PKG_VERSION"));
@@ -185,7 +186,7 @@ impl Cluster {
             if !worthwhile || hopeless || started.elapsed() + pause > PATIENCE {
                 return Err(error);
             }
-            tokio::time::sleep(pause).await;
+            sleep(pause).await;
         }
         self.ask_once(ask).await
     }
@@ -217,18 +218,20 @@ impl Cluster {
         };
         match self.inner.timeout {
             None => exchange.await,
-            Some(after) => tokio::time::timeout(after, exchange)
+            Some(after) => timeout(after, exchange)
                 .await
                 .unwrap_or_else(|_| Err(ClusterError::Timeout { server: server(), action: ask.action(), after })),
         }
     }
 
-    /// Whether an answer, once it has begun, ends within this time. As a watch, it does not keep other requests waiting.
-    pub(super) async fn ends(&self, ask: &Ask, within: Duration) -> bool {
+    /// Whether an answer ends by this moment, and if it takes until then to begin, within this time of its beginning. As
+    /// a watch, it does not keep other requests waiting.
+    pub(super) async fn ends(&self, ask: &Ask, by: Instant, at_least: Duration) -> bool {
         let Ok(request) = ask.request() else { return false };
-        match tokio::time::timeout(BEGINS, self.inner.client.send(request)).await {
+        match timeout(BEGINS, self.inner.client.send(request)).await {
             Ok(Ok(answer)) if answer.status().is_success() => {
-                matches!(tokio::time::timeout(within, answer.into_body().collect_bytes()).await, Ok(Ok(_)))
+                let by = by.max(Instant::now() + at_least);
+                matches!(timeout_at(by, answer.into_body().collect_bytes()).await, Ok(Ok(_)))
             }
             _ => false,
         }

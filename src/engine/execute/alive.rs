@@ -31,8 +31,8 @@ const EVERY: Duration = Duration::from_millis(30);
 const ANSWER: Duration = Duration::from_millis(20);
 /// Containers that are asked for at a time, of each workload: enough to find one that dies at its start.
 const ASKED: usize = 8;
-/// Containers that are asked for at a time in all: each holds a connection of its own meanwhile, or several where the
-/// answers take their time.
+/// Containers that are asked for at a time in all: each holds a stream of its own to its kubelet meanwhile, or several
+/// where the answers take their time; and connections to a server that does not speak HTTP/2.
 const ASKED_IN_ALL: usize = 24;
 /// The kubelet has told by then of a container that has ended.
 const TOLD_BY: Duration = Duration::from_secs(3);
@@ -141,7 +141,7 @@ async fn ask(work: &Work<'_>, asked: Vec<Asked>, ready_since: &ReadySince) -> En
             async move {
                 sleep_until(at).await;
                 // To the end of the last look, which is waited for all the same.
-                work.cluster.has_ended(pod, container, until - at).await
+                work.cluster.has_ended(pod, container, until, ANSWER).await
             }
         });
         let looks: FuturesUnordered<_> = looks.collect();
