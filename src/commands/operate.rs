@@ -22,10 +22,10 @@ use crate::plan::sheet::Sheet;
 use crate::plan::{Contents, since};
 use crate::record::operation::Manner;
 use crate::record::{OperationState, Verb};
-use crate::report::checked::Checked;
 use crate::report::outcome::Outcome;
 use crate::view::words::command_line;
 use crate::view::{Screen, plan as plan_view, result as result_view};
+use futures::future::join;
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -88,32 +88,45 @@ impl Operating<'_> {
         // Until somebody is asked, or something is written, Ctrl-C simply ends the process.
         let mut stop = None;
         loop {
-            let around = look_ahead(env, self.observer, &mut proposal.sheet).await?;
-            let sheet = &proposal.sheet;
+            let mut sheet = proposal.sheet.clone();
             if self.change.dry_run == DryRun::Client {
-                print(env, output, sheet, &instance_of(&sheet.name), |screen| plan_view::sheet(sheet, screen))?;
+                look_ahead(env, self.observer, &mut sheet).await?;
+                print(env, output, &sheet, &instance_of(&sheet.name), |screen| plan_view::sheet(&sheet, screen))?;
                 return Ok((Exit::Done, None));
             }
             let only_checks = self.change.dry_run == DryRun::Server;
-            if !only_checks {
-                let screen = env.screen();
-                // What an instantiation creates is told as it comes.
-                let all = sheet.verb != Verb::Instantiate;
-                env.ui.err(&if all { plan_view::sheet(sheet, &screen) } else { plan_view::head(sheet, &screen) });
-                env.ui.err("\n");
-            }
             let refuses_drift = !only_checks && !sheet.drift.is_empty() && !interactive && !terms.overwrite_drift;
             // Who agrees to the plan agrees to what it says of drift.
             let overwrite = terms.overwrite_drift || interactive && !sheet.drift.is_empty();
             let manner = Manner { overwrite, ..terms.manner.clone() };
-            let Some(checked) = self.check(&proposal, &around, &manner, refuses_drift).await? else {
+            let question = self.question(&proposal, &manner);
+            let showing = async {
+                let around = look_ahead(env, self.observer, &mut sheet).await?;
+                if !only_checks {
+                    let screen = env.screen();
+                    // What an instantiation creates is told as it comes.
+                    let all = sheet.verb != Verb::Instantiate;
+                    env.ui.err(&if all { plan_view::sheet(&sheet, &screen) } else { plan_view::head(&sheet, &screen) });
+                    env.ui.err("\n");
+                }
+                Ok::<_, CliError>(around)
+            };
+            let (around, checked) = join(showing, precheck::check(&question)).await;
+            let mut problems = precheck::crowded(&question, &around?);
+            let (checked, found) = checked?;
+            problems.extend(found);
+            let sheet = &sheet;
+            if problems.iter().any(|problem| matches!(problem, Problem::Changed)) {
                 let now = propose(self.session)?;
                 if !only_checks {
                     self.tell_changed(sheet, &now.sheet, interactive)?;
                 }
                 proposal = now;
                 continue;
-            };
+            }
+            if !problems.is_empty() {
+                return Err(self.refused(sheet, &problems, refuses_drift));
+            }
             if only_checks {
                 print(env, output, sheet, &instance_of(&sheet.name), |screen| {
                     format!("{}\n{}", plan_view::sheet(sheet, screen), plan_view::checked(&checked, screen))
@@ -135,11 +148,10 @@ impl Operating<'_> {
             let options = options(self.change, stop, manner);
             let stream = Events::channel();
             let plan_again = async |session: &Session| propose(session);
-            let shown = proposal.sheet.clone();
             match begin(self.session, proposal, self.contents, self.observer, &options, plan_again).await? {
                 Begun::PlanChanged(now) => {
                     acknowledging.abort();
-                    self.tell_changed(&shown, &now.sheet, interactive)?;
+                    self.tell_changed(sheet, &now.sheet, interactive)?;
                     proposal = *now;
                 }
                 Begun::Stopped => {
@@ -203,45 +215,33 @@ impl Operating<'_> {
         Ok((conclude(env, change, &back), Some(back)))
     }
 
-    /// Makes all pre-checks; problems are printed, all at once, and end the command. `None`: somebody has changed what
-    /// is to be written, and the plan is void.
-    async fn check(
-        &self,
-        proposal: &Proposal,
-        around: &Surroundings,
-        manner: &Manner,
-        refuses_drift: bool,
-    ) -> Result<Option<Checked>, CliError> {
-        let env = self.env;
-        let question = precheck::Question {
-            cluster: &env.cluster,
-            record_namespace: env.store.namespace(),
+    /// What is checked before the first write of a proposal.
+    fn question<'q>(&'q self, proposal: &'q Proposal, manner: &Manner) -> precheck::Question<'q> {
+        precheck::Question {
+            cluster: &self.env.cluster,
+            record_namespace: self.env.store.namespace(),
             instance_id: &self.session.instance().id,
             journal: &proposal.journal,
             items: &proposal.sheet.items,
             contents: self.contents,
             observer: self.observer,
-            around,
             // Drift that the plan shows is agreed to, or refused as such: the server need not say so again.
             overwrite: manner.overwrite || !proposal.sheet.drift.is_empty(),
             holds_makers: manner.grace_seconds.is_some(),
-        };
-        let (checked, problems) = precheck::check(&question).await?;
-        if problems.is_empty() {
-            return Ok(Some(checked));
         }
-        if problems.iter().any(|problem| matches!(problem, Problem::Changed)) {
-            return Ok(None);
-        }
-        let sheet = &proposal.sheet;
-        let (mut text, mut number) = problems::render(&problems, &env.screen());
+    }
+
+    /// Prints all problems at once; the error says that they end the command.
+    fn refused(&self, sheet: &Sheet, problems: &[Problem], refuses_drift: bool) -> CliError {
+        let env = self.env;
+        let (mut text, mut number) = problems::render(problems, &env.screen());
         if refuses_drift {
             text += &plan_view::drift_refused(&sheet.drift, &env.screen());
             number += 1;
         }
         env.ui.err(&format!("{text}\n"));
         let count = crate::view::words::count(number, "problem");
-        Err(CliError::new(format!("{} of {} refused: {count}, nothing was written", sheet.verb, sheet.name)))
+        CliError::new(format!("{} of {} refused: {count}, nothing was written", sheet.verb, sheet.name))
     }
 }
 

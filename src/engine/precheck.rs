@@ -118,15 +118,13 @@ pub struct Question<'a> {
     pub contents: &'a Contents,
     /// The live objects.
     pub observer: &'a Observer,
-    /// What stands around them.
-    pub around: &'a Surroundings,
     /// Fields that others have written may be taken over.
     pub overwrite: bool,
     /// What makes Pods is held while it is deleted, until they have had the time to end that was asked for.
     pub holds_makers: bool,
 }
 
-/// Checks all writes of an operation.
+/// Checks all writes of an operation. What stands around the VNF has a check of its own, [`crowded`].
 ///
 /// # Errors
 /// The checks themselves could not be made; found problems are a value.
@@ -147,7 +145,7 @@ pub async fn check(question: &Question<'_>) -> Result<(Checked, Vec<Problem>), E
     Ok((checked, problems))
 }
 
-/// What the live objects forbid: they are somebody else's, will not move, or cannot be evicted.
+/// What the live objects forbid: they are somebody else's, or will not move.
 fn standing(question: &Question<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
     let observed = question.observer.live();
@@ -163,13 +161,18 @@ fn standing(question: &Question<'_>) -> Vec<Problem> {
             problems.push(Problem::Paused { object: item.object.clone() });
         }
     }
-    let crowded = in_several_budgets(question.items, &observed, question.around);
-    problems.extend(crowded.into_iter().map(|(item, pods, budgets)| Problem::Budgets {
+    problems
+}
+
+/// What disruption budgets forbid: Pods that several of them cover are never evicted.
+pub fn crowded(question: &Question<'_>, around: &Surroundings) -> Vec<Problem> {
+    let crowded = in_several_budgets(question.items, &question.observer.live(), around);
+    let problems = crowded.into_iter().map(|(item, pods, budgets)| Problem::Budgets {
         object: item.object.clone(),
         pods,
         budgets,
-    }));
-    problems
+    });
+    problems.collect()
 }
 
 fn name_of(owner: &Owner) -> String {
