@@ -12,6 +12,7 @@ mod budgets;
 mod change_package;
 mod completion;
 mod config_only;
+mod connection;
 mod contended;
 mod damaged;
 mod drift;

@@ -20,6 +20,7 @@ mod started;
 mod terminal;
 mod wait;
 mod watch;
+mod wire;
 mod witness;
 
 pub use cluster::{Cluster, cluster};
@@ -34,4 +35,5 @@ pub use started::Started;
 pub use terminal::Terminal;
 pub use wait::eventually;
 pub use watch::{Seen, Watch};
+pub use wire::{Break, Wire};
 pub use witness::Witness;
