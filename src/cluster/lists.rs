@@ -85,8 +85,16 @@ fn items<'p, D: Deserializer<'p>>(items: D) -> Result<Vec<&'p RawValue>, D::Erro
 /// What is kept of an object, of what is read of it, and its API version and kind.
 type Keep<O, T> = fn(O, &str, &str) -> T;
 
+/// Keeps all of an object.
 fn whole(mut object: Value, api_version: &str, kind: &str) -> Value {
     name_kind(&mut object, api_version, kind);
+    object
+}
+
+/// Keeps what is read of an object, a list's or a watch's.
+pub(super) fn lean(Lean(object): Lean, api_version: &str, kind: &str) -> Value {
+    let mut object = whole(object, api_version, kind);
+    slim(&mut object);
     object
 }
 
@@ -136,12 +144,7 @@ impl Cluster {
         namespace: Option<&str>,
         selector: &str,
     ) -> Result<Listing, ClusterError> {
-        let keep = |Lean(mut object): Lean, api_version: &str, kind: &str| {
-            name_kind(&mut object, api_version, kind);
-            slim(&mut object);
-            object
-        };
-        self.list_as(JSON, api_version, kind, namespace, (LABELS, selector), keep).await
+        self.list_as(JSON, api_version, kind, namespace, (LABELS, selector), lean).await
     }
 
     /// Lists the metadata of objects, without their managedFields.
@@ -155,10 +158,7 @@ impl Cluster {
         namespace: Option<&str>,
         selector: &str,
     ) -> Result<Listing, ClusterError> {
-        let keep = |Unmanaged(mut object): Unmanaged, api_version: &str, kind: &str| {
-            name_kind(&mut object, api_version, kind);
-            object
-        };
+        let keep = |Unmanaged(object): Unmanaged, api_version: &str, kind: &str| whole(object, api_version, kind);
         self.list_as(METADATA_LIST, api_version, kind, namespace, (LABELS, selector), keep).await
     }
 

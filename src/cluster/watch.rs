@@ -3,12 +3,12 @@
 
 use super::{
     Cluster, ClusterError,
+    lists::lean,
     request::{Ask, JSON, USER_AGENT, describe_all},
     resource::with_query,
     status::Status,
-    verbs::name_kind,
 };
-use crate::object::lean::{Lean, slim};
+use crate::object::lean::Lean;
 use futures::{
     Stream, StreamExt,
     stream::{self, BoxStream},
@@ -141,7 +141,7 @@ impl Watcher {
         since: Instant,
         mut stream: BoxStream<'static, Result<Raw<Lean>, kube::Error>>,
     ) -> Option<WatchEvent> {
-        let (Lean(mut object), deleted) = match timeout(SILENCE, stream.next()).await {
+        let (object, deleted) = match timeout(SILENCE, stream.next()).await {
             Ok(Some(Ok(Raw::Added(object) | Raw::Modified(object)))) => (object, false),
             Ok(Some(Ok(Raw::Deleted(object)))) => (object, true),
             Ok(Some(Ok(Raw::Bookmark(bookmark)))) => {
@@ -161,11 +161,10 @@ impl Watcher {
             }
         };
         self.pause = None;
+        let object = lean(object, &self.api_version, &self.kind);
         if let Some(newer) = crate::object::text(&object, "/metadata/resourceVersion") {
             version = newer.to_owned();
         }
-        name_kind(&mut object, &self.api_version, &self.kind);
-        slim(&mut object);
         self.state = State::Open(version, since, stream);
         Some(if deleted { WatchEvent::Deleted(object) } else { WatchEvent::Applied(object) })
     }

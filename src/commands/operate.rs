@@ -112,9 +112,9 @@ impl Operating<'_> {
                 Ok::<_, CliError>(around)
             };
             let (around, checked) = join(showing, precheck::check(&question)).await;
-            let mut problems = precheck::crowded(&question, &around?);
-            let (checked, found) = checked?;
-            problems.extend(found);
+            let around = around?;
+            let (checked, mut problems) = checked?;
+            problems.extend(precheck::crowded(&question, &around));
             let sheet = &sheet;
             if problems.iter().any(|problem| matches!(problem, Problem::Changed)) {
                 let now = propose(self.session)?;

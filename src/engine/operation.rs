@@ -153,8 +153,7 @@ async fn write_operation(
     let before: BTreeSet<String> = session.instance().packages().into_iter().map(ToOwned::to_owned).collect();
     let abandoned = session.instance().kubectl_vnf.incoming_package.is_some();
     session.stored.instance.begin(&operation, &journal);
-    let owner = session.stored.object.clone();
-    let new = session.store.new_operation(operation, journal, &owner);
+    let new = session.store.new_operation(operation, journal, session.stored.object.clone());
     let (saved, new) = futures::future::join(session.store.save(&mut session.stored), new).await;
     saved?;
     if abandoned {

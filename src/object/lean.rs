@@ -57,7 +57,7 @@ impl<'de> Deserialize<'de> for Lean {
             let owners = metadata.get("ownerReferences").and_then(Value::as_array);
             owners.and_then(|owners| maker(owners, None)).is_some_and(|maker| WorkloadKind::of(&maker).is_some())
         };
-        deserializer.deserialize_map(Object(made)).map(Self)
+        Fields::of_object(made).deserialize(deserializer).map(Self)
     }
 }
 
@@ -67,35 +67,24 @@ pub struct Unmanaged(pub Value);
 
 impl<'de> Deserialize<'de> for Unmanaged {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Object(|_| true)).map(Self)
+        Fields::of_object(|_| true).deserialize(deserializer).map(Self)
     }
 }
 
-/// Reads an object; from what its metadata have said before them, the function tells whether managers are passed over.
-struct Object(fn(&Map<String, Value>) -> bool);
+/// Reads an object, or its metadata: from what they have said before, `passes_over` tells whether managers are left out.
+#[derive(Clone, Copy)]
+struct Fields {
+    passes_over: fn(&Map<String, Value>) -> bool,
+    in_metadata: bool,
+}
 
-impl<'de> Visitor<'de> for Object {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
-        let mut object = Map::new();
-        while let Some(key) = fields.next_key::<String>()? {
-            let value =
-                if key == "metadata" { fields.next_value_seed(Metadata(self.0))? } else { fields.next_value()? };
-            object.insert(key, value);
-        }
-        Ok(Value::Object(object))
+impl Fields {
+    fn of_object(passes_over: fn(&Map<String, Value>) -> bool) -> Self {
+        Self { passes_over, in_metadata: false }
     }
 }
 
-/// Reads the metadata of an object.
-struct Metadata(fn(&Map<String, Value>) -> bool);
-
-impl<'de> DeserializeSeed<'de> for Metadata {
+impl<'de> DeserializeSeed<'de> for Fields {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -103,23 +92,27 @@ impl<'de> DeserializeSeed<'de> for Metadata {
     }
 }
 
-impl<'de> Visitor<'de> for Metadata {
+impl<'de> Visitor<'de> for Fields {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("metadata")
+        f.write_str(if self.in_metadata { "metadata" } else { "an object" })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
-        let mut metadata = Map::new();
+        let mut read = Map::new();
         while let Some(key) = fields.next_key::<String>()? {
-            if key == MANAGERS && (self.0)(&metadata) {
-                fields.next_value::<IgnoredAny>()?;
-            } else {
-                metadata.insert(key, fields.next_value()?);
-            }
+            let value = match key.as_str() {
+                "metadata" if !self.in_metadata => fields.next_value_seed(Self { in_metadata: true, ..self })?,
+                MANAGERS if self.in_metadata && (self.passes_over)(&read) => {
+                    fields.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+                _ => fields.next_value()?,
+            };
+            read.insert(key, value);
         }
-        Ok(Value::Object(metadata))
+        Ok(Value::Object(read))
     }
 }
 

@@ -31,8 +31,8 @@ pub struct StoredOperation {
 impl Store {
     /// Makes the ConfigMap of a new operation, which `owner` owns. Packing the journal of a thousand Pods takes as long
     /// as a write: it is done on another thread.
-    pub async fn new_operation(&self, operation: Operation, journal: Journal, owner: &Value) -> StoredOperation {
-        let (namespace, owner) = (self.namespace.clone(), owner.clone());
+    pub async fn new_operation(&self, operation: Operation, journal: Journal, owner: Value) -> StoredOperation {
+        let namespace = self.namespace.clone();
         apart(move || {
             let object = operation.to_config_map(&journal, &namespace, &owner);
             StoredOperation { operation, journal, rollback: None, object }
