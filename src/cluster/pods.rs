@@ -9,7 +9,6 @@ use crate::object::ObjectRef;
 use http::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// What became of an eviction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,14 +106,14 @@ impl Cluster {
         Ok(tail(&String::from_utf8_lossy(&log), usize::try_from(bytes).unwrap_or(usize::MAX)).to_owned())
     }
 
-    /// Whether a container has ended, as its runtime knows it: the log of one that has ended, followed, ends at once,
-    /// by this moment or, where the answer comes late, within this time; that of one that runs goes on. A Pod's status
-    /// tells of an end up to a second later, when the kubelet has looked again. What cannot be asked counts as running.
-    pub async fn has_ended(&self, pod: &ObjectRef, container: &str, by: Instant, at_least: Duration) -> bool {
+    /// Whether a container has ended, as its runtime knows it: the log of one that has ended, followed, ends
+    /// within this time of its beginning; that of one that runs goes on. A Pod's status tells of an end up to a second
+    /// later, when the kubelet has looked again. What cannot be asked counts as running.
+    pub async fn has_ended(&self, pod: &ObjectRef, container: &str, within: Duration) -> bool {
         let query = [("container", container), ("follow", "true"), ("tailLines", "0")];
         let Ok(path) = self.object_path(pod).await else { return false };
         let url = with_query(&format!("{path}/log"), &query);
-        self.ends(&Ask::about(Method::GET, url, "follow the log of", pod).accept("*/*"), by, at_least).await
+        self.ends(&Ask::about(Method::GET, url, "follow the log of", pod).accept("*/*"), within).await
     }
 }
 

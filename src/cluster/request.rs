@@ -15,7 +15,7 @@ use http::{Method, Request, header};
 use kube::client::Body;
 use serde_json::Value;
 use std::time::Duration;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout};
 
 /// What we call ourselves.
 pub(super) const USER_AGENT: &str = concat!("kubectl-vnf/", env!("CARGO_PKG_VERSION"));
@@ -224,14 +224,12 @@ impl Cluster {
         }
     }
 
-    /// Whether an answer ends by this moment, and if it takes until then to begin, within this time of its beginning. As
-    /// a watch, it does not keep other requests waiting.
-    pub(super) async fn ends(&self, ask: &Ask, by: Instant, at_least: Duration) -> bool {
+    /// Whether an answer ends within this time of its beginning. As a watch, it does not keep other requests waiting.
+    pub(super) async fn ends(&self, ask: &Ask, within: Duration) -> bool {
         let Ok(request) = ask.request() else { return false };
         match timeout(BEGINS, self.inner.client.send(request)).await {
             Ok(Ok(answer)) if answer.status().is_success() => {
-                let by = by.max(Instant::now() + at_least);
-                matches!(timeout_at(by, answer.into_body().collect_bytes()).await, Ok(Ok(_)))
+                matches!(timeout(within, answer.into_body().collect_bytes()).await, Ok(Ok(_)))
             }
             _ => false,
         }

@@ -14,25 +14,22 @@ use crate::object::pod::{active, container_states, fresh_without_probe};
 use crate::object::workload::WorkloadKind;
 use crate::object::{ObjectRef, text};
 use crate::plan::{Item, ItemState, Live, Step};
-use futures::StreamExt as _;
 use futures::future::join_all;
-use futures::stream::FuturesUnordered;
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
-/// How often it is asked for: what dies at its start needs a moment to do so. All in all that is about as long as reading
-/// everything again takes on a cluster that is not next door.
-const LOOKS: u32 = 3;
-/// From one time to the next.
-const EVERY: Duration = Duration::from_millis(30);
+/// How long after its workload was ready a container is asked for: what dies at its start needs a moment to do so, and the
+/// runtime another one to notice. That is about as long as reading everything again takes on a cluster that is not next
+/// door.
+const AFTER: Duration = Duration::from_millis(60);
 /// How long the log of a container that has ended may take to end, once its answer has begun.
 const ANSWER: Duration = Duration::from_millis(20);
 /// Containers that are asked for at a time, of each workload: enough to find one that dies at its start.
 const ASKED: usize = 8;
-/// Containers that are asked for at a time in all: each holds a stream of its own to its kubelet meanwhile, or several
-/// where the answers take their time; and connections to a server that does not speak HTTP/2.
+/// Containers that are asked for at a time in all: each holds a stream of its own to its kubelet meanwhile, and a
+/// connection to a server that does not speak HTTP/2.
 const ASKED_IN_ALL: usize = 24;
 /// The kubelet has told by then of a container that has ended.
 const TOLD_BY: Duration = Duration::from_secs(3);
@@ -132,40 +129,11 @@ fn fresh(work: &Work<'_>, live: &Live, object: &ObjectRef) -> Vec<Asked> {
 
 async fn ask(work: &Work<'_>, asked: Vec<Asked>, ready_since: &ReadySince) -> Ended {
     let now = Instant::now();
-    let until = now + (LOOKS - 1) * EVERY + ANSWER;
     let answers = asked.into_iter().map(|(pod, container, id)| async move {
         // Of one that was started since, as if its workload were ready from now on.
         let since = ready_since.get(&id).copied().unwrap_or(now);
-        let looks = looks(since, now).map(|at| {
-            let (pod, container) = (&pod, &container);
-            async move {
-                sleep_until(at).await;
-                // To the end of the last look, which is waited for all the same.
-                work.cluster.has_ended(pod, container, until, ANSWER).await
-            }
-        });
-        let looks: FuturesUnordered<_> = looks.collect();
-        looks.any(std::future::ready).await.then_some(id)
+        sleep_until(since + AFTER).await;
+        work.cluster.has_ended(&pod, &container, ANSWER).await.then_some(id)
     });
     join_all(answers).await.into_iter().flatten().collect()
-}
-
-/// When to look: now, which does for all looks that are due, and when the others are.
-fn looks(since: Instant, now: Instant) -> impl Iterator<Item = Instant> {
-    let later = (1..LOOKS).map(move |nth| since + nth * EVERY).filter(move |at| *at > now);
-    std::iter::once(now).chain(later)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_ready_for_long_is_asked_for_once() {
-        let now = Instant::now();
-        let after = |millis: u64| now + Duration::from_millis(millis);
-        assert_eq!(looks(now, now).collect::<Vec<_>>(), [now, after(30), after(60)]);
-        assert_eq!(looks(now, after(40)).collect::<Vec<_>>(), [after(40), after(60)]);
-        assert_eq!(looks(now, after(60)).collect::<Vec<_>>(), [after(60)]);
-    }
 }
