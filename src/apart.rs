@@ -1,5 +1,27 @@
-//! Work that would hold up requests, on a thread of its own: the runtime has one thread, and while a package is read or
-//! a thousand Pods are given back no answer is taken.
+//! Threads beside the one of the runtime: for work that would hold up requests, while a package is read or a thousand Pods
+//! are given back; and for work that wants a deep stack, which the caller's may not be.
+
+use std::cell::Cell;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+use tokio::runtime::{Builder, Runtime};
+
+/// Stack of the threads that are made here, in bytes. What is not used of it costs nothing.
+const STACK: usize = 16 * 1024 * 1024;
+
+thread_local! {
+    /// Whether this thread has a stack of [`STACK`].
+    static IS_DEEP: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The runtime of a process: one thread for requests, and those of [`apart`].
+///
+/// # Errors
+/// The operating system's.
+pub fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().thread_stack_size(STACK).on_thread_start(|| IS_DEEP.set(true)).build()
+}
 
 /// Does work on another thread while this one goes on with requests. A panic of it is one here.
 pub async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
@@ -7,8 +29,41 @@ pub async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static)
     done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }
 
+/// Does work with a deep stack: here, if this thread has one, for a new thread takes longer than a small file. Fails when
+/// the work panics, or there is no thread to be had.
+pub fn deep<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
+    if IS_DEEP.get() {
+        return catch_unwind(AssertUnwindSafe(work)).ok();
+    }
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work).ok()?;
+        thread.join().ok()
+    })
+}
+
 /// Gives back what is large without waiting for it, nor does the end of the process.
 pub fn drop_apart<T: Send + 'static>(large: T) {
     // Where there is no thread to be had it is dropped here.
-    let _ = std::thread::Builder::new().spawn(move || drop(large));
+    let _ = thread::Builder::new().spawn(move || drop(large));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_of_the_runtime_are_deep() {
+        let runtime = runtime().expect("a runtime");
+        let same = runtime.block_on(apart(|| deep(|| thread::current().id()) == Some(thread::current().id())));
+        assert!(same, "no thread is made where the stack is deep");
+        assert_ne!(deep(|| thread::current().id()), Some(thread::current().id()));
+    }
+
+    #[test]
+    fn a_panic_ends_the_work_alone() {
+        let panics = || -> u8 { panic!("as a parser may") };
+        assert_eq!(deep(panics), None);
+        let runtime = runtime().expect("a runtime");
+        assert_eq!(runtime.block_on(apart(move || deep(panics))), None);
+    }
 }

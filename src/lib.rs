@@ -13,7 +13,7 @@
 //! - [`object`]: Kubernetes objects as data.
 //! - [`cluster`]: the API server: connection, verbs, watches, and the store made of them.
 //! - [`yaml`]: the only place that reads or prints YAML.
-//! - [`apart`]: work that would hold up requests, on a thread of its own.
+//! - [`apart`]: threads for work that would hold up requests, or wants a deep stack.
 //!
 //! Arrows: commands -> engine, view; engine -> report, cluster; report -> plan; plan -> package, object, record;
 //! view -> values only.

@@ -8,6 +8,7 @@
 //! Errors carry a position but never a piece of the file, for the file may hold a Secret. What a document means (a
 //! Kubernetes object, a VNFD) is not decided here.
 
+use crate::apart::deep;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Number, Value};
 use serde_saphyr::{Error, Spanned};
@@ -18,11 +19,9 @@ use std::fmt;
 pub const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// Largest number of documents in one text.
 pub const MAX_DOCUMENTS: usize = 100;
-/// Deepest nesting. The schemas of large custom resource definitions reach about 30.
+/// Deepest nesting. The schemas of large custom resource definitions reach about 30. A level costs up to 60 KiB of stack
+/// without optimisation.
 pub const MAX_DEPTH: usize = 64;
-/// Stack of the thread that parses, in bytes. A level of nesting costs up to 60 KiB without optimisation, and the caller's
-/// stack may be small.
-const STACK: usize = 16 * 1024 * 1024;
 /// Largest number of scalars, sequences and mappings in one text, aliases expanded.
 pub const MAX_NODES: usize = 250_000;
 /// Most of these that aliases may add: begins and ends of sequences and mappings, and scalars. The containers of a large
@@ -171,15 +170,8 @@ pub fn nodes(text: &[u8]) -> Result<Vec<Node>, YamlError> {
         YamlError::new(before.iter().filter(|byte| **byte == b'\n').count() + 1, 1, "not UTF-8 text")
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || parse(text));
-        let result = thread.map(std::thread::ScopedJoinHandle::join);
-        match result {
-            Ok(Ok(result)) => result,
-            // A panic of the parser is not the file's fault, but the file is what the user can change.
-            Ok(Err(_)) | Err(_) => Err(YamlError::new(1, 1, "the YAML parser could not read this")),
-        }
-    })
+    // A panic of the parser is not the file's fault, but the file is what the user can change.
+    deep(|| parse(text)).unwrap_or_else(|| Err(YamlError::new(1, 1, "the YAML parser could not read this")))
 }
 
 fn parse(text: &str) -> Result<Vec<Node>, YamlError> {

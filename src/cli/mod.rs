@@ -35,7 +35,7 @@ pub fn run() -> u8 {
         Err(error) => return refuse(&error, &args),
     };
     cli.global.color.apply();
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match crate::apart::runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
             Ui::new("").error(&CliError::new(format!("the runtime does not start: {error}")));

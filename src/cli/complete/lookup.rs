@@ -1,6 +1,7 @@
 //! What is offered from the kubeconfig, from packages and from the cluster.
 
 use super::Typed;
+use crate::apart;
 use crate::cli::error::CliError;
 use crate::cluster::Cluster;
 use crate::cluster::store::annotation;
@@ -83,8 +84,7 @@ impl Lookup {
         let (sender, receiver) = mpsc::channel();
         let typed = self.typed.clone();
         let looking = std::thread::Builder::new().spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let found = runtime.ok().and_then(|runtime| runtime.block_on(find(subject, &typed)).ok());
+            let found = apart::runtime().ok().and_then(|runtime| runtime.block_on(find(subject, &typed)).ok());
             // Whoever asked may have gone on.
             let _ = sender.send(found.unwrap_or_default());
         });

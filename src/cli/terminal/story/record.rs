@@ -202,7 +202,7 @@ fn kubectl(args: &[&str]) {
 /// Runs a command in this process.
 fn vnf(args: &[&str]) -> u8 {
     let cli = Cli::parse_from([&["kubectl-vnf", "-n", NAMESPACE], args].concat());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = crate::apart::runtime().expect("a runtime");
     let code = runtime.block_on(dispatch(cli));
     runtime.shutdown_background();
     code
