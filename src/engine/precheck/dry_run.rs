@@ -24,8 +24,9 @@ const PARALLEL: usize = 16;
 pub(super) async fn check(question: &Question<'_>) -> Result<(Checked, Vec<Problem>), EngineError> {
     let made = Made::of(question)?;
     let to_do = question.items.iter().filter(|item| item.state == ItemState::ToDo);
-    let results: Vec<Result<(Tried, pods::Tried), EngineError>> =
-        stream::iter(to_do.map(|item| try_item(question, &made, item))).buffered(PARALLEL).collect().await;
+    let tries = stream::iter(to_do.map(|item| try_item(question, &made, item))).buffered(PARALLEL).collect();
+    let (results, quotas): (Vec<Result<(Tried, pods::Tried), EngineError>>, _) =
+        join(tries, pods::quotas(question)).await;
     let mut checked = Checked::default();
     let mut problems = Vec::new();
     let mut more = Usage::new();
@@ -50,7 +51,7 @@ pub(super) async fn check(question: &Question<'_>) -> Result<(Checked, Vec<Probl
             pods::Tried::Nothing => {}
         }
     }
-    let (lacking, unknown) = pods::together(question, &more, &problems).await?;
+    let (lacking, unknown) = pods::together(quotas, &more, &problems)?;
     problems.extend(lacking);
     checked.unknown.extend(unknown);
     Ok((checked, problems))

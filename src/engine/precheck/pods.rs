@@ -4,7 +4,6 @@
 use super::dry_run::Made;
 use super::{Problem, Question};
 use crate::cluster::{ClusterError, Run};
-use crate::engine::session::EngineError;
 use crate::object::ObjectRef;
 use crate::object::health::wanted_pods;
 use crate::object::pod::terminating;
@@ -12,7 +11,7 @@ use crate::object::quota::{self, Exceeded, Usage};
 use crate::object::rollout::{GoesFirst, goes_first};
 use crate::object::workload::{WorkloadKind, pod_of, replicas, set_images};
 use crate::plan::{Item, Step, changed_images};
-use futures::future::join_all;
+use futures::future::try_join_all;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -124,42 +123,42 @@ fn judge(made: &Made, object: &ObjectRef, file: Option<&str>, error: ClusterErro
     Tried::Unknown(format!("Pods of {object}: {words}"))
 }
 
+/// The quotas of the namespaces in which more Pods, or larger ones, may come.
+pub(super) async fn quotas(question: &Question<'_>) -> Result<Vec<Value>, ClusterError> {
+    let more = |item: &&Item| match item.step {
+        Step::Create | Step::Recreate { .. } | Step::Apply { because: Some(_), .. } => true,
+        Step::Scale { before, after, .. } => after > before,
+        _ => false,
+    };
+    let workloads = question.items.iter().filter(|item| WorkloadKind::of(&item.object).is_some());
+    let namespaces: BTreeSet<&str> =
+        workloads.filter(more).filter_map(|item| item.object.namespace.as_deref()).collect();
+    let lists = namespaces.iter().map(|namespace| question.cluster.list("v1", "ResourceQuota", Some(namespace), ""));
+    Ok(try_join_all(lists).await?.into_iter().flat_map(|listing| listing.items).collect())
+}
+
 /// What the quotas lack for all that is created, taken together. Each Pod alone has been tried.
-pub(super) async fn together(
-    question: &Question<'_>,
+pub(super) fn together(
+    quotas: Result<Vec<Value>, ClusterError>,
     more: &Usage,
     known: &[Problem],
-) -> Result<(Vec<Problem>, Option<String>), EngineError> {
+) -> Result<(Vec<Problem>, Option<String>), ClusterError> {
     if more.values().all(|amount| *amount <= 0) {
         return Ok((Vec::new(), None));
     }
-    let namespaces: BTreeSet<&str> = question
-        .items
-        .iter()
-        .filter(|item| WorkloadKind::of(&item.object).is_some())
-        .filter_map(|item| item.object.namespace.as_deref())
-        .collect();
-    let lists = namespaces.iter().map(|namespace| question.cluster.list("v1", "ResourceQuota", Some(namespace), ""));
-    let mut problems = Vec::new();
-    for listing in join_all(lists).await {
-        let quotas = match listing {
-            Ok(listing) => listing.items,
-            Err(error) if error.is_not_allowed() => {
-                return Ok((
-                    Vec::new(),
-                    Some("room in quotas for all Pods together: no right to list resourcequotas".into()),
-                ));
-            }
-            Err(error) => return Err(error.into()),
-        };
-        for exceeded in quotas.iter().filter(|quota| !terminating(quota)).filter_map(|q| quota::shortage(q, more)) {
-            let said = known.iter().any(
-                |problem| matches!(problem, Problem::Quota { exceeded: known, .. } if known.quota == exceeded.quota),
-            );
-            if !said {
-                problems.push(Problem::Quota { object: None, exceeded });
-            }
+    let quotas = match quotas {
+        Err(error) if error.is_not_allowed() => {
+            return Ok((
+                Vec::new(),
+                Some("room in quotas for all Pods together: no right to list resourcequotas".into()),
+            ));
         }
-    }
-    Ok((problems, None))
+        other => other?,
+    };
+    let quotas = quotas.iter().filter(|quota| !terminating(quota));
+    let lacking = quotas.filter_map(|quota| quota::shortage(quota, more)).filter(|exceeded| {
+        let said = |problem: &Problem| matches!(problem, Problem::Quota { exceeded: known, .. } if known.quota == exceeded.quota);
+        !known.iter().any(said)
+    });
+    Ok((lacking.map(|exceeded| Problem::Quota { object: None, exceeded }).collect(), None))
 }
