@@ -1,8 +1,8 @@
 //! `diff`: what an update would change, with values; Secret values never.
 
 use super::env::Env;
-use super::reference::PackageFlags;
-use super::update::{Asked, Prepared};
+use super::reference::{PackageFlags, read_beside};
+use super::update::{Asked, InForce, Prepared, require_current};
 use crate::cli::args::Global;
 use crate::cli::error::{CliError, Exit};
 use crate::engine::operation::Proposal;
@@ -45,10 +45,16 @@ pub struct DiffArgs {
 }
 
 pub(crate) async fn run(global: &Global, args: DiffArgs) -> Result<Exit, CliError> {
-    let asked = Asked::read(args.package.as_deref(), args.request.as_deref(), None, &args.trust)?;
-    let env = Env::connect(global).await?;
-    let session = Session::open(&env.cluster, &env.store, &args.name).await?;
-    let prepared = Prepared::new(&env, &session, asked).await?;
+    let DiffArgs { name, package, request, trust } = args;
+    let read = move || Asked::read(package.as_deref(), request.as_deref(), None, &trust);
+    let open = async {
+        let env = Env::connect(global).await?;
+        let session = Session::open(&env.cluster, &env.store, &name).await?;
+        let in_force = InForce::read(&session, require_current(session.instance())?).await?;
+        Ok((env, session, in_force))
+    };
+    let (asked, (env, session, in_force)) = read_beside(read, open).await?;
+    let prepared = Prepared::new(&env, &session, in_force, asked).await?;
     let proposal = prepared.propose(&env, &session)?;
     let changes = changes(&proposal, &prepared)?;
     let sheet = &proposal.sheet;

@@ -9,7 +9,7 @@ use crate::cli::args::{Change, DryRun, Global, Move};
 use crate::cli::error::{CliError, Exit};
 use crate::engine::observe::Observer;
 use crate::engine::operation::Proposal;
-use crate::engine::session::Session;
+use crate::engine::session::{EngineError, Session};
 use crate::package::Package;
 use crate::plan::derive::update::{self, Refusal};
 use crate::plan::sheet::{ConfigRule, RecordLine, Sheet};
@@ -67,14 +67,16 @@ pub(crate) async fn run(global: &Global, args: UpdateArgs) -> Result<Exit, CliEr
     let open = async {
         let env = Env::connect(global).await?;
         let session = Session::open(&env.cluster, &env.store, &args.name).await?;
-        Ok((env, session))
+        session.require_free()?;
+        let in_force = match session.instance().current() {
+            Some(current) => Some(InForce::read(&session, current).await?),
+            None => None,
+        };
+        Ok((env, session, in_force))
     };
-    let (asked, (env, mut session)) = read_beside(read, open).await?;
-    session.require_free()?;
-    if session.instance().current().is_none() {
-        return modify_record(&env, &mut session, asked).await;
-    }
-    let prepared = Prepared::new(&env, &session, asked).await?;
+    let (asked, (env, mut session, in_force)) = read_beside(read, open).await?;
+    let Some(in_force) = in_force else { return modify_record(&env, &mut session, asked).await };
+    let prepared = Prepared::new(&env, &session, in_force, asked).await?;
     if args.change.dry_run == DryRun::None && prepared.mend(&env, &session).await? {
         env.ui.err("! the stored package was damaged, and has been stored anew\n");
     }
@@ -222,6 +224,21 @@ fn require_same_product(instance: &Instance, id: &PackageId, asked: &Asked) -> R
         .hint(format!("the package is   {}   {}", id.title(), id.vnfd_id)))
 }
 
+/// What there is before the new package is known: the package in force, if it could be read, and the objects.
+pub(crate) struct InForce {
+    contents: Contents,
+    loaded: Result<(), EngineError>,
+    observer: Observer,
+}
+
+impl InForce {
+    pub(crate) async fn read(session: &Session, current: &Revision) -> Result<Self, CliError> {
+        let mut contents = Contents::default();
+        let (loaded, observer) = session.prepare(&[current], &mut contents).await?;
+        Ok(Self { contents, loaded, observer })
+    }
+}
+
 /// Everything that an update's plan is made from.
 pub(crate) struct Prepared {
     pub(crate) contents: Contents,
@@ -233,11 +250,16 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Loads packages and begins to observe.
-    pub(crate) async fn new(env: &Env, session: &Session, mut asked: Asked) -> Result<Self, CliError> {
+    /// Loads the package that is asked for.
+    pub(crate) async fn new(
+        env: &Env,
+        session: &Session,
+        in_force: InForce,
+        mut asked: Asked,
+    ) -> Result<Self, CliError> {
         let instance = session.instance();
-        let current = require_current(instance)?.clone();
-        let mut contents = Contents::default();
+        let current = require_current(instance)?;
+        let InForce { mut contents, loaded, observer } = in_force;
         let given = asked.load(env, &current.package.vnfd_id).await?;
         let (package, digests_checked) = match given {
             Some((given, checked)) => {
@@ -248,8 +270,10 @@ impl Prepared {
             }
             None => (current.package.clone(), None),
         };
-        let (loaded, observer) = session.prepare(&[&current], &mut contents).await?;
-        loaded?;
+        if loaded.is_err() {
+            // What the cluster has lost may be what was brought along.
+            session.load(&[current], &mut contents).await?;
+        }
         Ok(Self { contents, observer, asked, package, digests_checked, operation_id: new_id() })
     }
 
