@@ -21,7 +21,7 @@ use crate::object::{ObjectRef, text, uid};
 use crate::record::Instance;
 use crate::record::instance::{FormerName, InstantiationState, owner_reference};
 use crate::record::names::{self, MANAGED_BY, MANAGER, RECORD, column};
-use futures::future::try_join_all;
+use futures::future::{join, try_join_all};
 use serde_json::{Value, json};
 
 /// How often a write is tried that finds something else than it should, when that may pass.
@@ -168,45 +168,60 @@ impl Store {
     /// [`StoreError::NameTaken`]; nothing is left behind then.
     pub async fn create(&self, instance: Instance) -> Result<Stored, StoreError> {
         self.require_free(&instance.vnf_instance_name).await?;
+        let stored = self.create_unclaimed(instance).await?;
+        self.claim_first_name(&stored).await?;
+        Ok(stored)
+    }
+
+    /// Creates a record. It is nobody's until its name is claimed, with [`Store::claim_first_name`].
+    ///
+    /// # Errors
+    /// The API server's; nothing is left behind then.
+    pub async fn create_unclaimed(&self, instance: Instance) -> Result<Stored, StoreError> {
         let wanted = instance.to_config_map(&self.namespace, None);
-        let object = match self.create_once(&wanted).await {
-            Ok(object) => object,
+        match self.create_once(&wanted).await {
+            Ok(object) => Ok(Stored { instance, object }),
             Err(error) => {
                 // The server may have done it all the same; its name was made at random, so that it is ours.
                 let _ = self.delete_object(&wanted).await;
-                return Err(error);
+                Err(error)
             }
-        };
-        let stored = Stored { instance, object };
+        }
+    }
+
+    /// Claims the name of a record that has just been created.
+    ///
+    /// # Errors
+    /// [`StoreError::NameTaken`]; the record is removed then, for without a name it is nothing.
+    pub async fn claim_first_name(&self, stored: &Stored) -> Result<(), StoreError> {
         let name = &stored.instance.vnf_instance_name;
         let claimed = async {
-            self.claim(&stored, name).await?;
-            self.remove_abandoned(&stored).await
+            let (claimed, abandoned) = join(self.claim(stored, name), self.abandoned(stored)).await;
+            claimed?;
+            try_join_all(abandoned?.iter().map(|record| self.delete_object(record))).await
         };
         if let Err(error) = claimed.await {
             // The record is ours alone, and takes its claim of the name with it.
             self.delete_object(&stored.object).await?;
             return Err(error);
         }
-        Ok(stored)
+        Ok(())
     }
 
-    /// Removes records of the same name that never came to more than that: whoever made them was killed before it
-    /// could claim the name, which is ours.
-    async fn remove_abandoned(&self, stored: &Stored) -> Result<(), StoreError> {
+    /// Records of the same name that never came to more than that. Once the name is ours, whoever made them cannot claim
+    /// it any more, or was killed before it could.
+    async fn abandoned(&self, stored: &Stored) -> Result<Vec<Value>, StoreError> {
         let selector =
             format!("{RECORD}=instance,{}={}", names::CLAIM, names::claim(&stored.instance.vnf_instance_name));
         let listing = self.cluster.list_metadata("v1", "ConfigMap", Some(&self.namespace), &selector).await;
         let not_instantiated = InstantiationState::NotInstantiated.to_string();
-        let abandoned = listing.map_err(StoreError::needed(READ))?.items.into_iter().filter(|record| {
+        let mut records = listing.map_err(StoreError::needed(READ))?.items;
+        records.retain(|record| {
             uid(record) != uid(&stored.object)
                 && annotation(record, column::STATE) == not_instantiated
                 && annotation(record, column::OPERATION).is_empty()
         });
-        for record in abandoned {
-            self.delete_object(&record).await?;
-        }
-        Ok(())
+        Ok(records)
     }
 
     /// Refuses a name that an instance has.

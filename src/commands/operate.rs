@@ -12,7 +12,7 @@ use crate::engine::carry::{Means, carry_out};
 use crate::engine::events::Events;
 use crate::engine::lock::{Lock, LockError};
 use crate::engine::observe::Observer;
-use crate::engine::operation::{Begun, Options, Proposal, begin, resume};
+use crate::engine::operation::{Begun, Options, Proposal, begin, hold, resume};
 use crate::engine::precheck::{self, Problem};
 use crate::engine::rollback::roll_back;
 use crate::engine::session::{EngineError, Session};
@@ -22,6 +22,7 @@ use crate::plan::sheet::Sheet;
 use crate::plan::{Contents, since};
 use crate::record::operation::Manner;
 use crate::record::{OperationState, Verb};
+use crate::report::checked::Checked;
 use crate::report::outcome::Outcome;
 use crate::view::words::command_line;
 use crate::view::{Screen, plan as plan_view, result as result_view};
@@ -99,34 +100,29 @@ impl Operating<'_> {
             // Who agrees to the plan agrees to what it says of drift.
             let overwrite = terms.overwrite_drift || interactive && !sheet.drift.is_empty();
             let manner = Manner { overwrite, ..terms.manner.clone() };
-            let question = self.question(&proposal, &manner);
-            let showing = async {
-                let around = look_ahead(env, self.observer, &mut sheet).await?;
-                if !only_checks {
-                    let screen = env.screen();
-                    // What an instantiation creates is told as it comes.
-                    let all = sheet.verb != Verb::Instantiate;
-                    env.ui.err(&if all { plan_view::sheet(&sheet, &screen) } else { plan_view::head(&sheet, &screen) });
-                    env.ui.err("\n");
-                }
-                Ok::<_, CliError>(around)
-            };
-            let (around, checked) = join(showing, precheck::check(&question)).await;
-            let around = around?;
-            let (checked, mut problems) = checked?;
-            problems.extend(precheck::crowded(&question, &around));
+            // When nobody is asked, the lock is taken while the server checks. A new record waits for that: a refusal
+            // leaves none behind.
+            let at_once = !interactive && !only_checks && !refuses_drift && self.session.stored.exists();
+            let acknowledging = at_once.then(|| acknowledge(&env.ui, stop.get_or_insert_with(stop_requests).clone()));
+            let holding =
+                async { if at_once { Some(hold(self.session, &proposal, self.observer, &by()).await) } else { None } };
+            let (held, examined) = join(holding, self.examine(&proposal, &manner, &mut sheet, refuses_drift)).await;
             let sheet = &sheet;
-            if problems.iter().any(|problem| matches!(problem, Problem::Changed)) {
-                let now = propose(self.session)?;
-                if !only_checks {
-                    self.tell_changed(sheet, &now.sheet, interactive)?;
+            let checked = match examined {
+                Ok(Some(checked)) => checked,
+                other => {
+                    if let Some(Ok(held)) = held {
+                        held.release().await;
+                    }
+                    other?;
+                    let now = propose(self.session)?;
+                    if !only_checks {
+                        self.tell_changed(sheet, &now.sheet, interactive)?;
+                    }
+                    proposal = now;
+                    continue;
                 }
-                proposal = now;
-                continue;
-            }
-            if !problems.is_empty() {
-                return Err(self.refused(sheet, &problems, refuses_drift));
-            }
+            };
             if only_checks {
                 print(env, output, sheet, &instance_of(&sheet.name), |screen| {
                     format!("{}\n{}", plan_view::sheet(sheet, screen), plan_view::checked(&checked, screen))
@@ -137,18 +133,16 @@ impl Operating<'_> {
             if refuses_drift {
                 return Err(refused_drift(sheet));
             }
+            let held = held.transpose()?;
             let stop = stop.get_or_insert_with(stop_requests).clone();
             if interactive && let Err(exit) = consent(env, &plan_view::question(sheet), stop.clone()).await {
                 return Ok((exit, None));
             }
-            let acknowledging = acknowledge(&env.ui, stop.clone());
-            if !self.session.stored.exists() {
-                self.session.stored = env.store.create(self.session.stored.instance.clone()).await?;
-            }
+            let acknowledging = acknowledging.unwrap_or_else(|| acknowledge(&env.ui, stop.clone()));
             let options = options(self.change, stop, manner);
             let stream = Events::channel();
-            let plan_again = async |session: &Session| propose(session);
-            match begin(self.session, proposal, self.contents, self.observer, &options, plan_again).await? {
+            let begun = begin(self.session, proposal, self.contents, self.observer, &options, held, &propose);
+            match begun.await? {
                 Begun::PlanChanged(now) => {
                     acknowledging.abort();
                     self.tell_changed(sheet, &now.sheet, interactive)?;
@@ -177,6 +171,41 @@ impl Operating<'_> {
                 }
             }
         }
+    }
+
+    /// Shows the plan with what follows from it, while the server is asked what it says. `None`: somebody has changed the
+    /// objects since the plan was made.
+    async fn examine(
+        &self,
+        proposal: &Proposal,
+        manner: &Manner,
+        sheet: &mut Sheet,
+        refuses_drift: bool,
+    ) -> Result<Option<Checked>, CliError> {
+        let env = self.env;
+        let question = self.question(proposal, manner);
+        let showing = async {
+            let around = look_ahead(env, self.observer, sheet).await?;
+            if self.change.dry_run == DryRun::None {
+                let screen = env.screen();
+                // What an instantiation creates is told as it comes.
+                let all = sheet.verb != Verb::Instantiate;
+                env.ui.err(&if all { plan_view::sheet(sheet, &screen) } else { plan_view::head(sheet, &screen) });
+                env.ui.err("\n");
+            }
+            Ok::<_, CliError>(around)
+        };
+        let (around, checked) = join(showing, precheck::check(&question)).await;
+        let around = around?;
+        let (checked, mut problems) = checked?;
+        problems.extend(precheck::crowded(&question, &around));
+        if problems.iter().any(|problem| matches!(problem, Problem::Changed)) {
+            return Ok(None);
+        }
+        if !problems.is_empty() {
+            return Err(self.refused(sheet, &problems, refuses_drift));
+        }
+        Ok(Some(checked))
     }
 
     /// Says why the plan that was shown does not hold any more; off a terminal that ends the command.

@@ -1,7 +1,7 @@
 //! One operation from lock to record: the same steps for every verb, and for a retry from the middle. The steps under
 //! the lock, from the first write to the VNF to the end of the operation, are in [`super::carry`].
 //!
-//! - take the lock, make the plan again and compare;
+//! - take the lock, read again, make the plan again and compare;
 //! - name operation and package in the record, store the package, write the operation with its journal;
 //! - execute, read everything again;
 //! - write the operation's end, then the record.
@@ -13,11 +13,12 @@
 use super::lock::{self, Lock, LockError};
 use super::observe::Observer;
 use super::session::{EngineError, Session};
-use crate::cluster::store::{Store, StoreError, StoredOperation};
+use crate::cluster::store::{StoreError, Stored, StoredOperation};
 use crate::plan::sheet::Sheet;
 use crate::plan::{Contents, Inputs, Item, items};
 use crate::record::operation::{By, Manner};
 use crate::record::{Instance, Journal, Operation, OperationState, Revision, names};
+use futures::future::{join, join3, try_join_all, try_join3};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -62,7 +63,71 @@ pub enum Begun {
     Stopped,
 }
 
-/// Takes the lock, makes the plan again, and writes the operation.
+/// The lock on an instance, and its record as read under it.
+pub struct Held {
+    lock: Lock,
+    stored: Stored,
+}
+
+impl Held {
+    /// Gives the lock back: nothing is written after all.
+    pub async fn release(self) {
+        self.lock.release().await;
+    }
+}
+
+/// Takes the lock and reads again under it: the record, what nothing watches, and what is to be written, for a watch may
+/// be behind. Of a new instance the record is written before, and its name claimed.
+///
+/// # Errors
+/// Busy, or it could not be read; the lock is given back then.
+pub async fn hold(session: &Session, proposal: &Proposal, observer: &Observer, by: &By) -> Result<Held, EngineError> {
+    let purpose = format!("{} {}", proposal.sheet.verb, names::short(&proposal.operation_id));
+    if session.stored.exists() {
+        let lock = take(session, &session.stored, by, &purpose).await?;
+        return read_under(session, &session.stored, lock, proposal, observer).await;
+    }
+    let stored = session.store.create_unclaimed(session.instance().clone()).await?;
+    let claim = async { Ok::<_, EngineError>(session.store.claim_first_name(&stored).await?) };
+    let held = match join(claim, take(session, &stored, by, &purpose)).await {
+        (Ok(()), Ok(lock)) => read_under(session, &stored, lock, proposal, observer).await,
+        (Err(error), Ok(lock)) => {
+            lock.release().await;
+            Err(error)
+        }
+        (Err(error), Err(_)) | (Ok(()), Err(error)) => Err(error),
+    };
+    if held.is_err() {
+        // Nothing began after all. What went wrong is the news, not that this may fail too.
+        let _ = session.store.delete(&stored).await;
+    }
+    held
+}
+
+async fn read_under(
+    session: &Session,
+    stored: &Stored,
+    lock: Lock,
+    proposal: &Proposal,
+    observer: &Observer,
+) -> Result<Held, EngineError> {
+    let record = async { Ok::<_, EngineError>(session.store.reread(stored).await?) };
+    let others = async { Ok(observer.reread(&session.cluster).await?) };
+    let scope = &proposal.journal.scope;
+    let written = scope.affected.iter().map(|affected| &affected.object);
+    let written = written.chain(scope.scale.iter().map(|scaling| &scaling.object));
+    let written = written.map(|object| observer.read(&session.cluster, object));
+    let written = async { Ok(try_join_all(written).await?) };
+    match try_join3(record, others, written).await {
+        Ok((stored, (), _)) => Ok(Held { lock, stored }),
+        Err(error) => {
+            lock.release().await;
+            Err(error)
+        }
+    }
+}
+
+/// Under the lock, taken now unless it is held already, makes the plan again and writes the operation.
 ///
 /// `again` makes the proposal anew from the record and the live objects.
 ///
@@ -74,11 +139,15 @@ pub async fn begin<E: From<EngineError>>(
     contents: &Contents,
     observer: &Observer,
     options: &Options,
-    again: impl AsyncFnOnce(&Session) -> Result<Proposal, E>,
+    held: Option<Held>,
+    again: impl FnOnce(&Session) -> Result<Proposal, E>,
 ) -> Result<Begun, E> {
-    let purpose = format!("{} {}", proposal.sheet.verb, names::short(&proposal.operation_id));
-    let lock = acquire(session, options, &purpose).await?;
-    let proposal = match plan_again(session, &proposal, observer, again).await {
+    let Held { lock, stored } = match held {
+        Some(held) => held,
+        None => hold(session, &proposal, observer, &options.by).await?,
+    };
+    session.write_under(&lock);
+    let proposal = match plan_again(session, stored, &proposal, observer, again) {
         Ok(None) => proposal,
         Ok(Some(now)) if now.sheet.same_work(&proposal.sheet) => now,
         Ok(Some(now)) => {
@@ -106,33 +175,28 @@ pub async fn begin<E: From<EngineError>>(
     }
 }
 
-/// Under the lock, the plan from what is there now: the record, what nothing watches, and what is to be written, for
-/// a watch may be behind. `None`: nothing of that has changed, and so the plan has not.
-async fn plan_again<E: From<EngineError>>(
+/// The plan from the record as `stored` under the lock, and from the live objects. `None`: nothing of that has changed,
+/// and so the plan has not.
+fn plan_again<E: From<EngineError>>(
     session: &mut Session,
+    stored: Stored,
     proposal: &Proposal,
     observer: &Observer,
-    again: impl AsyncFnOnce(&Session) -> Result<Proposal, E>,
+    again: impl FnOnce(&Session) -> Result<Proposal, E>,
 ) -> Result<Option<Proposal>, E> {
-    let read = session.stored.object["metadata"]["resourceVersion"].clone();
-    let record = async { Ok::<_, EngineError>(session.store.reread(&session.stored).await?) };
-    let others = async { Ok(observer.reread(&session.cluster).await?) };
-    let scope = &proposal.journal.scope;
-    let written = scope.affected.iter().map(|affected| &affected.object);
-    let written = written.chain(scope.scale.iter().map(|scaling| &scaling.object));
-    let written = written.map(|object| observer.read(&session.cluster, object));
-    let written = async { Ok(futures::future::try_join_all(written).await?) };
-    let (stored, (), _) = futures::future::try_join3(record, others, written).await?;
-    if stored.object["metadata"]["resourceVersion"] != read {
-        // Somebody was here: whatever was read before is void.
-        if stored.instance.open_operation().is_some() {
-            return Err(EngineError::changed(session).into());
-        }
+    let version = |stored: &Stored| stored.object["metadata"]["resourceVersion"].clone();
+    let moved = session.stored.exists() && version(&stored) != version(&session.stored);
+    // Somebody was here: whatever was read before is void.
+    if moved && stored.instance.open_operation().is_some() {
+        return Err(EngineError::changed(session).into());
+    }
+    if moved || !session.stored.exists() {
         session.stored = stored;
-    } else if observer.live().state() == proposal.seen {
+    }
+    if !moved && observer.live().state() == proposal.seen {
         return Ok(None);
     }
-    again(session).await.map(Some)
+    again(session).map(Some)
 }
 
 async fn write_operation(
@@ -154,15 +218,24 @@ async fn write_operation(
     let abandoned = session.instance().kubectl_vnf.incoming_package.is_some();
     session.stored.instance.begin(&operation, &journal);
     let new = session.store.new_operation(operation, journal, session.stored.object.clone());
-    let (saved, new) = futures::future::join(session.store.save(&mut session.stored), new).await;
+    // Nobody collects a package that the record names: that of a new instance is stored at once.
+    let package = incoming.and_then(|digest| contents.package(&digest));
+    let (early, late) = match package {
+        Some(package) if before.contains(&package.digest.to_string()) => (Some(package), None),
+        other => (None, other),
+    };
+    let store = async |package| match package {
+        Some(package) => session.store.put_package(package).await,
+        None => Ok(()),
+    };
+    let (saved, new, stored) = join3(session.store.save(&mut session.stored), new, store(early)).await;
     saved?;
+    stored?;
     if abandoned {
         // A process died before it had written its operation: nothing else tells of the package that it brought.
         let _ = drop_packages(session, &before).await;
     }
-    if let Some(package) = incoming.and_then(|digest| contents.package(&digest)) {
-        session.store.put_package(package).await?;
-    }
+    store(late).await?;
     Ok(session.store.create_operation(new).await?)
 }
 
@@ -203,25 +276,15 @@ fn changed_info(journal: &Journal) -> Option<Value> {
     (!info.is_empty()).then_some(Value::Object(info))
 }
 
-/// Takes the lock; what the session writes from now on is written under it or not at all.
-async fn acquire(session: &mut Session, options: &Options, purpose: &str) -> Result<Lock, EngineError> {
-    let instance = session.instance();
-    let lock = Lock::acquire(
-        &session.cluster,
-        session.store.namespace(),
-        &instance.id,
-        Some(&session.stored.object),
-        &options.by,
-        purpose,
-    );
-    let lock = lock.await.map_err(|error| match error {
+async fn take(session: &Session, record: &Stored, by: &By, purpose: &str) -> Result<Lock, EngineError> {
+    let (cluster, namespace) = (&session.cluster, session.store.namespace());
+    let Stored { instance, object } = record;
+    let lock = Lock::acquire(cluster, namespace, &instance.id, Some(object), by, purpose).await;
+    lock.map_err(|error| match error {
         LockError::Busy(holder) => EngineError::Busy { name: instance.vnf_instance_name.clone(), holder },
         LockError::Cluster(error) => StoreError::needed("to lock the VNF instance, with a Lease")(error).into(),
         other => EngineError::Lock(other),
-    })?;
-    session.cluster = lock.fenced();
-    session.store = Store::new(session.cluster.clone(), session.store.namespace());
-    Ok(lock)
+    })
 }
 
 /// Takes the lock for an operation that stopped half way, and notes that it goes on: forward (PROCESSING) or back
@@ -237,7 +300,9 @@ pub async fn resume(
 ) -> Result<(StoredOperation, Lock), EngineError> {
     let verb = operation.operation.kubectl_vnf.verb;
     let id = operation.operation.id.clone();
-    let lock = acquire(session, options, &format!("{verb} {}", names::short(&id))).await?;
+    let purpose = format!("{verb} {}", names::short(&id));
+    let lock = take(session, &session.stored, &options.by, &purpose).await?;
+    session.write_under(&lock);
     let resumed = async {
         session.stored = session.store.reread(&session.stored).await?;
         // Somebody may have finished it, or given it up, before the lock was ours.
@@ -331,7 +396,7 @@ pub(super) async fn update_record(session: &mut Session, change: impl Fn(&mut In
 /// now is removed another time.
 pub(super) async fn tidy(session: &Session, before: &BTreeSet<String>, history: Option<Vec<Value>>) {
     let prune = session.store.prune(session.instance(), history);
-    let _ = futures::future::join(drop_packages(session, before), prune).await;
+    let _ = join(drop_packages(session, before), prune).await;
 }
 
 /// Removes the packages that the record referred to before and does not any more, unless others do.

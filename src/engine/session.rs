@@ -1,6 +1,6 @@
 //! An instance opened for a command: its record, how it stands, the packages that it points into.
 
-use super::lock::{self, Holder};
+use super::lock::{self, Holder, Lock};
 use super::observe::Observer;
 use crate::cluster::store::{Store, StoreError, Stored, StoredOperation};
 use crate::cluster::{Cluster, ClusterError};
@@ -106,6 +106,12 @@ impl Session {
     /// The record.
     pub fn instance(&self) -> &Instance {
         &self.stored.instance
+    }
+
+    /// What is written from now on is written under this lock or not at all.
+    pub(super) fn write_under(&mut self, lock: &Lock) {
+        self.cluster = lock.fenced();
+        self.store = Store::new(self.cluster.clone(), self.store.namespace());
     }
 
     /// Refuses unless nothing is under way.
