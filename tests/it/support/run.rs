@@ -3,8 +3,12 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{Read, Seek, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
+
+/// How often it is looked how a program does.
+const FOLLOWED: Duration = Duration::from_millis(5);
 
 /// A program that has ended.
 pub struct Run {
@@ -47,8 +51,14 @@ impl Run {
     /// Runs `command` until it ends, or until `enough` says to kill it with SIGKILL.
     pub fn until(command: Command, mut enough: impl FnMut() -> bool) -> Self {
         Self::followed(command, |child| {
-            if enough() {
-                child.kill().expect("a child of ours");
+            loop {
+                if let Some(status) = child.try_wait().expect("a child of ours") {
+                    return status;
+                }
+                if enough() {
+                    child.kill().expect("a child of ours");
+                }
+                std::thread::sleep(FOLLOWED);
             }
         })
     }
@@ -57,19 +67,33 @@ impl Run {
     pub fn measured(command: Command) -> (Self, Memory) {
         let mut most = Memory::default();
         let run = Self::followed(command, |child| {
-            let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
-            // A process that has just ended has no memory left to be told of.
-            let value = |name: &str| {
-                let value = status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
-                value.and_then(|value| value.parse().ok()).unwrap_or(0)
-            };
-            most = Memory { own: most.own.max(value("RssAnon:")), resident: most.resident.max(value("VmHWM:")) };
+            let path = format!("/proc/{}/status", child.id());
+            let (ended, end) = mpsc::channel::<()>();
+            let most = &mut most;
+            std::thread::scope(|scope| {
+                scope.spawn(move || {
+                    while end.recv_timeout(FOLLOWED) == Err(RecvTimeoutError::Timeout) {
+                        let status = std::fs::read_to_string(&path).unwrap_or_default();
+                        // A process that has just ended has no memory left to be told of.
+                        let value = |name: &str| {
+                            let value =
+                                status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
+                            value.and_then(|value| value.parse().ok()).unwrap_or(0)
+                        };
+                        let (own, resident) = (most.own.max(value("RssAnon:")), most.resident.max(value("VmHWM:")));
+                        *most = Memory { own, resident };
+                    }
+                });
+                let status = child.wait().expect("a child of ours");
+                drop(ended);
+                status
+            })
         });
         (run, most)
     }
 
-    /// Runs `command` to its end, and does this every few milliseconds meanwhile.
-    fn followed(mut command: Command, mut each: impl FnMut(&mut Child)) -> Self {
+    /// Runs `command` to the end that this waits for.
+    fn followed(mut command: Command, wait: impl FnOnce(&mut Child) -> ExitStatus) -> Self {
         let line = line(&command);
         let begin = Instant::now();
         let file = || tempfile::tempfile().expect("a temporary file");
@@ -77,19 +101,14 @@ impl Run {
         let same = |file: &File| file.try_clone().expect("the same file again");
         command.stdin(Stdio::null()).stdout(same(&out)).stderr(same(&err));
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{line}: {error}"));
-        let status = loop {
-            if let Some(status) = child.try_wait().expect("a child of ours") {
-                break status;
-            }
-            each(&mut child);
-            std::thread::sleep(Duration::from_millis(5));
-        };
+        let status = wait(&mut child);
+        let took = begin.elapsed();
         let read = |file: &mut File| {
             let mut bytes = Vec::new();
             file.rewind().and_then(|()| file.read_to_end(&mut bytes)).expect("what it said");
             String::from_utf8_lossy(&bytes).into_owned()
         };
-        Self { line, code: status.code(), stdout: read(&mut out), stderr: read(&mut err), took: begin.elapsed() }
+        Self { line, code: status.code(), stdout: read(&mut out), stderr: read(&mut err), took }
     }
 
     /// Of a program that was followed while it ran.
