@@ -14,7 +14,7 @@ use crate::record::Revision;
 use crate::record::names::instance_selector;
 use crate::report::tree::make::PodEvents;
 use futures::StreamExt as _;
-use futures::future::try_join_all;
+use futures::future::{join, join_all, try_join_all};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, Weak};
@@ -250,7 +250,10 @@ impl Observer {
     async fn begin(cluster: &Cluster, instance_id: &str, sources: &Sources<'_>) -> Result<Self, ClusterError> {
         let observer = Self::new(instance_id, sources);
         let watches = sources.kinds.iter().map(|watched| observer.follow(cluster, watched.clone()));
-        futures::future::try_join(observer.reread(cluster), try_join_all(watches)).await?;
+        let (read, listed) = join(observer.reread(cluster), join_all(watches)).await;
+        // Of several failures the first by kind, not by time: who lacks rights is told the same each time.
+        listed.into_iter().collect::<Result<(), ClusterError>>()?;
+        read?;
         Ok(observer)
     }
 
