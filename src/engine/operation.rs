@@ -88,14 +88,18 @@ pub async fn hold(session: &Session, proposal: &Proposal, observer: &Observer, b
         return read_under(session, &session.stored, lock, proposal, observer).await;
     }
     let stored = session.store.create_unclaimed(session.instance().clone()).await?;
-    let claim = async { Ok::<_, EngineError>(session.store.claim_first_name(&stored).await?) };
-    let held = match join(claim, take(session, &stored, by, &purpose)).await {
-        (Ok(()), Ok(lock)) => read_under(session, &stored, lock, proposal, observer).await,
-        (Err(error), Ok(lock)) => {
+    let claim = session.store.claim_first_name(&stored);
+    let (claimed, lock) = join(claim, take(session, &stored, by, &purpose)).await;
+    if let Err(error) = claimed {
+        // It has taken the record with it.
+        if let Ok(lock) = lock {
             lock.release().await;
-            Err(error)
         }
-        (Err(error), Err(_)) | (Ok(()), Err(error)) => Err(error),
+        return Err(error.into());
+    }
+    let held = match lock {
+        Ok(lock) => read_under(session, &stored, lock, proposal, observer).await,
+        Err(error) => Err(error),
     };
     if held.is_err() {
         // Nothing began after all. What went wrong is the news, not that this may fail too.
