@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use tokio::runtime::{Builder, Runtime};
 
-/// Stack of the threads that are made here, in bytes. What is not used of it costs nothing.
+/// Stack of the threads that work here, in bytes. What is not used of it costs nothing.
 const STACK: usize = 16 * 1024 * 1024;
 
 thread_local! {

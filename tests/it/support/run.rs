@@ -72,7 +72,7 @@ impl Run {
             let most = &mut most;
             std::thread::scope(|scope| {
                 scope.spawn(move || {
-                    while end.recv_timeout(FOLLOWED) == Err(RecvTimeoutError::Timeout) {
+                    loop {
                         let status = std::fs::read_to_string(&path).unwrap_or_default();
                         // A process that has just ended has no memory left to be told of.
                         let value = |name: &str| {
@@ -82,6 +82,9 @@ impl Run {
                         };
                         let (own, resident) = (most.own.max(value("RssAnon:")), most.resident.max(value("VmHWM:")));
                         *most = Memory { own, resident };
+                        if end.recv_timeout(FOLLOWED) != Err(RecvTimeoutError::Timeout) {
+                            break;
+                        }
                     }
                 });
                 let status = child.wait().expect("a child of ours");
