@@ -4,29 +4,65 @@
 
 use super::workload::{WorkloadKind, controller, maker};
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::fmt;
 
 const MANAGERS: &str = "managedFields";
 
+/// Which fields nobody reads: of an object, and of its parts; of a list, of each of its entries.
+struct Unread {
+    fields: &'static [&'static str],
+    parts: &'static [(&'static str, Self)],
+}
+
+impl Unread {
+    const fn fields(fields: &'static [&'static str]) -> Self {
+        Self { fields, parts: &[] }
+    }
+
+    const fn parts(parts: &'static [(&'static str, Self)]) -> Self {
+        Self { fields: &[], parts }
+    }
+
+    fn has(&self, field: &str) -> bool {
+        self.fields.contains(&field)
+    }
+
+    fn of(&self, part: &str) -> Option<&Self> {
+        self.parts.iter().find_map(|(name, unread)| (*name == part).then_some(unread))
+    }
+}
+
+static NOTHING: Unread = Unread::fields(&[]);
+const METADATA: Unread = Unread::fields(&[MANAGERS]);
+static WHO_WROTE_WHAT: Unread = Unread::parts(&[("metadata", METADATA)]);
+
 /// Read by the scheduler, the kubelet and whoever writes the Pod; of a controller's Pod that is never this program.
-const SPEC: [&str; 13] = [
-    "affinity",
-    "dnsConfig",
-    "dnsPolicy",
-    "enableServiceLinks",
-    "hostAliases",
-    "nodeSelector",
-    "preemptionPolicy",
-    "priority",
-    "schedulerName",
-    "securityContext",
-    "serviceAccount",
-    "tolerations",
-    "topologySpreadConstraints",
-];
-const CONTAINER: [&str; 9] = [
+static POD: Unread = Unread::parts(&[("metadata", METADATA), ("spec", POD_SPEC), ("status", POD_STATUS)]);
+const POD_SPEC: Unread = Unread {
+    fields: &[
+        "affinity",
+        "dnsConfig",
+        "dnsPolicy",
+        "enableServiceLinks",
+        "hostAliases",
+        "nodeSelector",
+        "preemptionPolicy",
+        "priority",
+        "schedulerName",
+        "securityContext",
+        "serviceAccount",
+        "tolerations",
+        "topologySpreadConstraints",
+    ],
+    parts: &[
+        ("initContainers", CONTAINER),
+        ("containers", CONTAINER),
+        ("volumes", Unread::parts(&[("projected", Unread::parts(&[("sources", VOLUME_SOURCE)]))])),
+    ],
+};
+const CONTAINER: Unread = Unread::fields(&[
     "args",
     "command",
     "imagePullPolicy",
@@ -36,28 +72,51 @@ const CONTAINER: [&str; 9] = [
     "securityContext",
     "terminationMessagePath",
     "terminationMessagePolicy",
-];
-const STATUS: [&str; 6] = ["hostIP", "hostIPs", "podIP", "podIPs", "qosClass", "resourceClaimStatuses"];
-const CONTAINER_STATUS: [&str; 6] = ["allocatedResources", "image", "imageID", "resources", "user", "volumeMounts"];
-const CONDITION: [&str; 2] = ["lastProbeTime", "lastTransitionTime"];
+]);
+const VOLUME_SOURCE: Unread = Unread::fields(&["serviceAccountToken", "downwardAPI"]);
+const POD_STATUS: Unread = Unread {
+    fields: &["hostIP", "hostIPs", "podIP", "podIPs", "qosClass", "resourceClaimStatuses"],
+    parts: &[
+        ("conditions", Unread::fields(&["lastProbeTime", "lastTransitionTime"])),
+        ("initContainerStatuses", CONTAINER_STATUS),
+        ("containerStatuses", CONTAINER_STATUS),
+    ],
+};
+const CONTAINER_STATUS: Unread =
+    Unread::fields(&["allocatedResources", "image", "imageID", "resources", "user", "volumeMounts"]);
+
+/// It tells whose the Pods are, of which revision, and how many are wanted.
+static REPLICA_SET: Unread = Unread {
+    fields: &["status"],
+    parts: &[
+        ("metadata", METADATA),
+        ("spec", Unread { fields: &["selector"], parts: &[("template", Unread::fields(&["spec"]))] }),
+    ],
+};
+
 /// Conditions of every Pod that tell something only while they do not hold.
 const ROUTINE: [&str; 2] = ["Initialized", "PodReadyToStartContainers"];
-const VOLUME_SOURCE: [&str; 2] = ["serviceAccountToken", "downwardAPI"];
 /// The beginning of the name of the volume that gives every Pod its token.
 const TOKEN_VOLUME: &str = "kube-api-access-";
 
-/// An object as the API server sends it, without who wrote which field of what a workload's controller has made.
+/// An object as the API server sends it. Of what a workload's controller has made, most of what nobody reads is passed
+/// over; [`slim`] takes out the rest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lean(pub Value);
 
 impl<'de> Deserialize<'de> for Lean {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // The server writes owners before managers; in another order there is more to read, and to take out later.
-        let made = |metadata: &Map<String, Value>| {
+        // The server writes metadata first, and in it owners before managers; in another order there is more to read,
+        // and to take out later. What is in a list does not say its kind, but only one kind is made by each of these.
+        let unread = |metadata: &Map<String, Value>| {
             let owners = metadata.get("ownerReferences").and_then(Value::as_array);
-            owners.and_then(|owners| maker(owners, None)).is_some_and(|maker| WorkloadKind::of(&maker).is_some())
+            match owners.and_then(|owners| maker(owners, None)).and_then(|maker| WorkloadKind::of(&maker)) {
+                None => &NOTHING,
+                Some(WorkloadKind::Deployment) => &REPLICA_SET,
+                Some(_) => &POD,
+            }
         };
-        Fields::of_object(made).deserialize(deserializer).map(Self)
+        deserializer.deserialize_map(Object(unread)).map(Self)
     }
 }
 
@@ -67,52 +126,124 @@ pub struct Unmanaged(pub Value);
 
 impl<'de> Deserialize<'de> for Unmanaged {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Fields::of_object(|_| true).deserialize(deserializer).map(Self)
+        deserializer.deserialize_map(Object(|_| &WHO_WROTE_WHAT)).map(Self)
     }
 }
 
-/// Reads an object, or its metadata: from what they have said before, `passes_over` tells whether managers are left out.
-#[derive(Clone, Copy)]
-struct Fields {
-    passes_over: fn(&Map<String, Value>) -> bool,
-    in_metadata: bool,
-}
+/// Tells from what metadata have said so far what nobody reads of their object.
+type Tell = fn(&Map<String, Value>) -> &'static Unread;
 
-impl Fields {
-    fn of_object(passes_over: fn(&Map<String, Value>) -> bool) -> Self {
-        Self { passes_over, in_metadata: false }
-    }
-}
+/// Reads an object without what nobody reads of it.
+struct Object(Tell);
 
-impl<'de> DeserializeSeed<'de> for Fields {
+impl<'de> Visitor<'de> for Object {
     type Value = Value;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
+        let mut read = Map::new();
+        let mut unread = &NOTHING;
+        while let Some(key) = fields.next_key::<String>()? {
+            if key == "metadata" {
+                let metadata = fields.next_value_seed(Metadata(self.0))?;
+                unread = (self.0)(&metadata);
+                read.insert(key, Value::Object(metadata));
+            } else {
+                read_field(&mut fields, key, unread, &mut read)?;
+            }
+        }
+        Ok(Value::Object(read))
+    }
+}
+
+/// Reads an object's metadata, and does not know at once what nobody reads of them.
+struct Metadata(Tell);
+
+impl<'de> DeserializeSeed<'de> for Metadata {
+    type Value = Map<String, Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
-impl<'de> Visitor<'de> for Fields {
+impl<'de> Visitor<'de> for Metadata {
+    type Value = Map<String, Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("metadata")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
+        let mut read = Map::new();
+        while let Some(key) = fields.next_key::<String>()? {
+            let unread = if key == MANAGERS { (self.0)(&read).of("metadata") } else { None };
+            read_field(&mut fields, key, unread.unwrap_or(&NOTHING), &mut read)?;
+        }
+        Ok(read)
+    }
+}
+
+/// Reads the value of a field, or passes over it.
+fn read_field<'de, A: MapAccess<'de>>(
+    fields: &mut A,
+    key: String,
+    unread: &'static Unread,
+    read: &mut Map<String, Value>,
+) -> Result<(), A::Error> {
+    if unread.has(&key) {
+        fields.next_value::<IgnoredAny>()?;
+        return Ok(());
+    }
+    let value = match unread.of(&key) {
+        Some(unread) => fields.next_value_seed(Part(unread))?,
+        None => fields.next_value()?,
+    };
+    read.insert(key, value);
+    Ok(())
+}
+
+/// Reads a part of an object of which something is passed over.
+#[derive(Clone, Copy)]
+struct Part(&'static Unread);
+
+impl<'de> DeserializeSeed<'de> for Part {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+/// A part is an object or a list of them, or else it is not there.
+impl<'de> Visitor<'de> for Part {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.in_metadata { "metadata" } else { "an object" })
+        f.write_str("an object, a list of objects or null")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
         let mut read = Map::new();
         while let Some(key) = fields.next_key::<String>()? {
-            let value = match key.as_str() {
-                "metadata" if !self.in_metadata => fields.next_value_seed(Self { in_metadata: true, ..self })?,
-                MANAGERS if self.in_metadata && (self.passes_over)(&read) => {
-                    fields.next_value::<IgnoredAny>()?;
-                    continue;
-                }
-                _ => fields.next_value()?,
-            };
-            read.insert(key, value);
+            read_field(&mut fields, key, self.0, &mut read)?;
         }
         Ok(Value::Object(read))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut read = Vec::new();
+        while let Some(entry) = entries.next_element_seed(self)? {
+            read.push(entry);
+        }
+        Ok(Value::Array(read))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
     }
 }
 
@@ -122,45 +253,43 @@ pub fn slim(object: &mut Value) {
     let Some(maker) = controller(object).and_then(|maker| WorkloadKind::of(&maker)) else { return };
     match object["kind"].as_str() {
         Some("Pod") => slim_pod(object),
-        // It tells whose the Pods are, of which revision, and how many are wanted.
-        Some("ReplicaSet") if maker == WorkloadKind::Deployment => {
-            drop_from(object, &["status"]);
-            drop_from(&mut object["metadata"], &[MANAGERS]);
-            drop_from(&mut object["spec"], &["selector"]);
-            if let Some(template) = object.pointer_mut("/spec/template") {
-                drop_from(template, &["spec"]);
-            }
-        }
+        Some("ReplicaSet") if maker == WorkloadKind::Deployment => take_out(object, &REPLICA_SET),
         _ => {}
     }
 }
 
 /// Takes out of a Pod what nobody reads who does not write it.
 pub(crate) fn slim_pod(pod: &mut Value) {
-    drop_from(&mut pod["metadata"], &[MANAGERS]);
-    let spec = &mut pod["spec"];
-    drop_from(spec, &SPEC);
-    retain(spec, "volumes", |volume| !is_token(volume));
+    take_out(pod, &POD);
+    retain(pod.pointer_mut("/spec/volumes"), |volume| !is_token(volume));
     for list in ["initContainers", "containers"] {
-        each(spec, list, |container| {
-            drop_from(container, &CONTAINER);
-            retain(container, "volumeMounts", |mount| !named_as_token(mount));
-        });
-    }
-    each(spec, "volumes", |volume| {
-        if let Some(projected) = volume.get_mut("projected") {
-            each(projected, "sources", |source| drop_from(source, &VOLUME_SOURCE));
+        let containers = pod["spec"].get_mut(list).and_then(Value::as_array_mut);
+        for container in containers.into_iter().flatten() {
+            retain(container.get_mut("volumeMounts"), |mount| !named_as_token(mount));
         }
-    });
-    let status = &mut pod["status"];
-    drop_from(status, &STATUS);
-    retain(status, "conditions", |condition| {
+    }
+    retain(pod.pointer_mut("/status/conditions"), |condition| {
         let kind = condition["type"].as_str().unwrap_or_default();
         condition["status"] != "True" || !ROUTINE.contains(&kind)
     });
-    each(status, "conditions", |condition| drop_from(condition, &CONDITION));
-    for list in ["initContainerStatuses", "containerStatuses"] {
-        each(status, list, |container| drop_from(container, &CONTAINER_STATUS));
+}
+
+fn take_out(part: &mut Value, unread: &Unread) {
+    match part {
+        Value::Object(fields) => {
+            let removed = unread.fields.iter().filter(|field| fields.remove(**field).is_some()).count();
+            if removed > 0 {
+                // Taking out leaves the tree that it was taken from as wide as before.
+                *fields = std::mem::take(fields).into_iter().collect::<Map<_, _>>();
+            }
+            for (name, unread) in unread.parts {
+                if let Some(part) = fields.get_mut(*name) {
+                    take_out(part, unread);
+                }
+            }
+        }
+        Value::Array(entries) => entries.iter_mut().for_each(|entry| take_out(entry, unread)),
+        _ => {}
     }
 }
 
@@ -180,25 +309,11 @@ fn is_token(volume: &Value) -> bool {
         })
 }
 
-fn retain(object: &mut Value, list: &str, keep: impl Fn(&Value) -> bool) {
-    if let Some(entries) = object.get_mut(list).and_then(Value::as_array_mut) {
+fn retain(list: Option<&mut Value>, keep: impl Fn(&Value) -> bool) {
+    if let Some(entries) = list.and_then(Value::as_array_mut) {
         entries.retain(keep);
         entries.shrink_to_fit();
     }
-}
-
-fn drop_from(object: &mut Value, keys: &[&str]) {
-    if let Some(map) = object.as_object_mut() {
-        let removed = keys.iter().filter(|key| map.remove(**key).is_some()).count();
-        if removed > 0 {
-            // Taking out leaves the tree that it was taken from as wide as before.
-            *map = std::mem::take(map).into_iter().collect::<Map<_, _>>();
-        }
-    }
-}
-
-fn each(object: &mut Value, list: &str, change: impl Fn(&mut Value)) {
-    object.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten().for_each(change);
 }
 
 #[cfg(test)]
@@ -264,6 +379,31 @@ mod tests {
         let kept = slim_one["status"]["conditions"].as_array().into_iter().flatten().map(|kept| &kept["type"]);
         assert_eq!(kept.collect::<Vec<_>>(), ["Ready", "DisruptionTarget"]);
         assert_eq!(slim_one["spec"]["volumes"].as_array().map(Vec::len), Some(1));
+    }
+
+    #[test]
+    fn what_is_passed_over_is_what_would_be_taken_out() {
+        let mut replica_set = json!({
+            "apiVersion": "apps/v1",
+            "kind": "ReplicaSet",
+            "metadata": {
+                "name": "web-1", "annotations": {"deployment.kubernetes.io/revision": "3"},
+                "ownerReferences": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "o", "controller": true}],
+            },
+            "spec": {"replicas": 2, "selector": {"matchLabels": {"app": "web"}}, "template": {
+                "metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "main"}]}}},
+            "status": {"replicas": 2},
+        });
+        let mut no_lists = example();
+        no_lists["spec"]["volumes"] = Value::Null;
+        no_lists["status"]["conditions"] = Value::Null;
+        for object in [&mut example(), &mut no_lists, &mut replica_set] {
+            let Lean(mut read) = serde_json::from_str(&object.to_string()).expect("JSON");
+            assert!(read.to_string().len() < object.to_string().len());
+            slim(&mut read);
+            slim(object);
+            assert_eq!(read, *object);
+        }
     }
 
     #[test]
