@@ -105,16 +105,24 @@ pub struct Manifest {
 }
 
 /// What stands at a JSON pointer. `Value::pointer` copies each part of the pointer, to undo escapes; where a plan of a
-/// thousand Pods is made these copies were a fifth of its time, and hardly a pointer has escapes.
+/// thousand Pods is made these copies were a fifth of its time, and hardly a pointer has escapes. Its parts are so short
+/// that looking at each byte is the fastest way to find their ends.
 pub fn at<'a>(value: &'a Value, pointer: &str) -> Option<&'a Value> {
-    if pointer.contains('~') {
-        return value.pointer(pointer);
+    let (mut found, mut rest) = (value, pointer);
+    while let Some(after) = rest.strip_prefix('/') {
+        let end = after.bytes().position(|byte| matches!(byte, b'/' | b'~')).unwrap_or(after.len());
+        let (part, next) = after.split_at(end);
+        if next.starts_with('~') {
+            return value.pointer(pointer);
+        }
+        found = match found {
+            Value::Object(fields) => fields.get(part)?,
+            Value::Array(items) => items.get(part.parse::<usize>().ok()?)?,
+            _ => return None,
+        };
+        rest = next;
     }
-    pointer.split('/').skip(1).try_fold(value, |value, part| match value {
-        Value::Object(fields) => fields.get(part),
-        Value::Array(items) => items.get(part.parse::<usize>().ok()?),
-        _ => None,
-    })
+    Some(found)
 }
 
 /// A string at a JSON pointer.

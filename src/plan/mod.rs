@@ -33,7 +33,7 @@ use crate::record::{Journal, Reason, Revision, Scope};
 use order::Phase;
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// One thing to do with one object.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -195,20 +195,25 @@ fn snapshot(revision: &Revision, live: &Live) -> BTreeMap<String, PodBefore> {
 /// Which workload belongs to which VDU, in the order of the flavour.
 #[derive(Clone, Debug, Default)]
 pub struct Vdus {
-    names: Vec<(String, String)>,
+    /// By the name of the workload, its place in the flavour and its VDU.
+    by_name: HashMap<String, (usize, String)>,
 }
 
 impl Vdus {
     /// The VDUs of a revision's flavour.
     pub fn of(revision: &Revision, contents: &Contents) -> Self {
         let vdus = contents.flavour(revision).map(|flavour| flavour.vdus.as_slice()).unwrap_or_default();
-        Self { names: vdus.iter().map(|vdu| (vdu.name.clone(), vdu.id.clone())).collect() }
+        let mut by_name = HashMap::new();
+        for (place, vdu) in vdus.iter().enumerate() {
+            by_name.entry(vdu.name.clone()).or_insert((place, vdu.id.clone()));
+        }
+        Self { by_name }
     }
 
     /// The VDU of a workload; nothing else has one.
     pub fn id(&self, object: &ObjectRef) -> Option<&str> {
         WorkloadKind::of(object)?;
-        self.names.iter().find(|(name, _)| *name == object.name).map(|(_, id)| id.as_str())
+        self.by_name.get(&object.name).map(|(_, id)| id.as_str())
     }
 
     /// Where a workload stands in the flavour; what is not of a VDU comes last.
@@ -216,7 +221,7 @@ impl Vdus {
         if WorkloadKind::of(object).is_none() {
             return 0;
         }
-        self.names.iter().position(|(name, _)| *name == object.name).unwrap_or(self.names.len())
+        self.by_name.get(&object.name).map_or(usize::MAX, |(place, _)| *place)
     }
 }
 
