@@ -57,7 +57,7 @@ pub enum RecordError {
 
 /// A value as compressed JSON in base64: the form of a `binaryData` entry.
 pub(crate) fn pack(value: &impl Serialize) -> String {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     let bytes = serde_json::to_vec(value).unwrap_or_default();
     // Writing into a Vec cannot fail.
     let packed = encoder.write_all(&bytes).and_then(|()| encoder.finish()).unwrap_or_default();
