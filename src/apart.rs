@@ -3,12 +3,16 @@
 
 use std::cell::Cell;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::num::NonZero;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 use tokio::runtime::{Builder, Runtime};
 
 /// Stack of the threads that work here, in bytes. What is not used of it costs nothing.
 const STACK: usize = 16 * 1024 * 1024;
+
+/// Threads that do the same: with more of them, beginning them takes longer than what they save.
+const MOST: usize = 4;
 
 thread_local! {
     /// Whether this thread has a stack of [`STACK`].
@@ -26,7 +30,7 @@ pub fn runtime() -> io::Result<Runtime> {
 /// Does work on another thread while this one goes on with requests. A panic of it is one here.
 pub async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    done.unwrap_or_else(|panic| resume_unwind(panic.into_panic()))
 }
 
 /// Does work with a deep stack: here, if this thread has one, for a new thread takes longer than a small file. Fails when
@@ -38,6 +42,29 @@ pub fn deep<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
     thread::scope(|scope| {
         let thread = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work).ok()?;
         thread.join().ok()
+    })
+}
+
+/// Does the same with each of many, on some threads at once; what comes of it is in their order.
+pub fn each<T: Sync, R: Send>(many: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MOST);
+    let mut shares = many.chunks(many.len().div_ceil(threads).max(1));
+    let own = shares.next().unwrap_or_default();
+    thread::scope(|scope| {
+        let others = shares.map(|share| {
+            let work = || -> Vec<R> { share.iter().map(&work).collect() };
+            (share, thread::Builder::new().spawn_scoped(scope, work))
+        });
+        let others: Vec<_> = others.collect();
+        let mut done: Vec<R> = own.iter().map(&work).collect();
+        for (share, other) in others {
+            match other {
+                Ok(thread) => done.extend(thread.join().unwrap_or_else(|panic| resume_unwind(panic))),
+                // There is no thread to be had.
+                Err(_) => done.extend(share.iter().map(&work)),
+            }
+        }
+        done
     })
 }
 
@@ -57,6 +84,16 @@ mod tests {
         let same = runtime.block_on(apart(|| deep(|| thread::current().id()) == Some(thread::current().id())));
         assert!(same, "no thread is made where the stack is deep");
         assert_ne!(deep(|| thread::current().id()), Some(thread::current().id()));
+    }
+
+    #[test]
+    fn what_comes_of_many_is_in_their_order() {
+        for count in [0, 1, 2, 7, 1000] {
+            let many: Vec<usize> = (0..count).collect();
+            assert_eq!(each(&many, |one| one * 2), (0..count).map(|one| one * 2).collect::<Vec<_>>());
+        }
+        let panics = || each(&[1, 2, 3, 4], |one| assert!(*one != 4, "as a parser may"));
+        assert!(catch_unwind(panics).is_err());
     }
 
     #[test]

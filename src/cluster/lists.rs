@@ -1,6 +1,7 @@
-//! Lists of any kind, all their pages: whole objects, lean ones, metadata, versions.
+//! Lists of any kind, all their pages: whole objects, lean ones, metadata. What only tells in which state objects are is
+//! read in [`super::versions`].
 //!
-//! While a large page is read, on a thread of its own, the next one is on its way.
+//! While a large page is read, on threads of its own, the next one is on its way.
 
 use super::{
     Cluster, ClusterError,
@@ -8,8 +9,7 @@ use super::{
     resource::with_query,
     verbs::name_kind,
 };
-use crate::apart::apart;
-use crate::object::ObjectRef;
+use crate::apart::{apart, each};
 use crate::object::lean::{Lean, Unmanaged, slim};
 use futures::future::join;
 use http::Method;
@@ -17,14 +17,15 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use std::sync::Arc;
 use tokio::sync::oneshot;
 
 /// What a list is usually selected by.
-const LABELS: &str = "labelSelector";
+pub(super) const LABELS: &str = "labelSelector";
 const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 /// Objects per page of a list.
 const PAGE: &str = "500";
-/// Bytes of a page that is worth another thread.
+/// Bytes of a page that is worth other threads.
 const LARGE: usize = 100_000;
 
 /// The answer to a list request.
@@ -36,17 +37,6 @@ pub struct Listing<T = Value> {
     pub resource_version: String,
 }
 
-/// Which state of an object there is, without what it says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Version {
-    /// The object.
-    pub object: ObjectRef,
-    /// Its UID.
-    pub uid: String,
-    /// Its `resourceVersion`.
-    pub resource_version: String,
-}
-
 /// A page of a list, its objects not read yet: read at once, a page of Pods would take many times its size.
 #[derive(Deserialize)]
 struct Page<'p> {
@@ -55,26 +45,14 @@ struct Page<'p> {
     items: Vec<&'p RawValue>,
 }
 
-#[derive(Default, Deserialize)]
+/// What a page says of itself.
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct PageMetadata {
-    resource_version: String,
-    r#continue: String,
-}
-
-/// As much of an object as a [`Version`] takes.
-#[derive(Deserialize)]
-struct Head {
-    metadata: HeadMetadata,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct HeadMetadata {
-    name: String,
-    namespace: Option<String>,
-    uid: String,
-    resource_version: String,
+pub(super) struct PageMetadata {
+    /// The state that it is of.
+    pub resource_version: String,
+    /// Asks for the next one; empty on the last.
+    pub r#continue: String,
 }
 
 /// An empty list may come as null.
@@ -98,24 +76,29 @@ pub(super) fn lean(Lean(object): Lean, api_version: &str, kind: &str) -> Value {
     object
 }
 
-/// One kind of objects, and what is kept of each.
-struct Wanted<O, T> {
-    api_version: String,
-    kind: String,
-    keep: Keep<O, T>,
-}
+/// Reads a page; what it says of itself is told before its objects are read.
+pub(super) type Read<T> =
+    Box<dyn Fn(&Ask, &[u8], oneshot::Sender<PageMetadata>) -> Result<Vec<T>, ClusterError> + Send + Sync>;
 
-impl<O: DeserializeOwned, T> Wanted<O, T> {
-    /// Reads a page; what it says of itself is told before its objects are read.
-    fn read(&self, ask: &Ask, body: &[u8], head: impl FnOnce(PageMetadata)) -> Result<Vec<T>, ClusterError> {
+/// Reads pages of whole objects, and keeps of each what `keep` makes of as much as is read of it.
+fn objects<O: DeserializeOwned + 'static, T: Send + 'static>(
+    api_version: &str,
+    kind: &str,
+    keep: Keep<O, T>,
+) -> Read<T> {
+    let (api_version, kind) = (api_version.to_owned(), kind.to_owned());
+    Box::new(move |ask, body, head| {
         let page: Page<'_> = read_json(ask, body)?;
-        head(page.metadata);
-        let keep = |item: &RawValue| {
+        // It is always waited for.
+        let _ = head.send(page.metadata);
+        let keep = |item: &&RawValue| {
             let object = read_json(ask, item.get().as_bytes())?;
-            Ok((self.keep)(object, &self.api_version, &self.kind))
+            Ok(keep(object, &api_version, &kind))
         };
-        page.items.into_iter().map(keep).collect()
-    }
+        let read: Vec<Result<T, ClusterError>> =
+            if body.len() < LARGE { page.items.iter().map(keep).collect() } else { each(&page.items, keep) };
+        read.into_iter().collect()
+    })
 }
 
 impl Cluster {
@@ -162,25 +145,6 @@ impl Cluster {
         self.list_as(METADATA_LIST, api_version, kind, namespace, (LABELS, selector), keep).await
     }
 
-    /// Lists in which state objects are. Of a thousand Pods that is read in a few milliseconds.
-    ///
-    /// # Errors
-    /// As [`Self::list`].
-    pub async fn list_versions(
-        &self,
-        api_version: &str,
-        kind: &str,
-        namespace: Option<&str>,
-        selector: &str,
-    ) -> Result<Vec<Version>, ClusterError> {
-        let keep = |Head { metadata }: Head, api_version: &str, kind: &str| Version {
-            object: ObjectRef::new(api_version, kind, metadata.namespace.as_deref(), &metadata.name),
-            uid: metadata.uid,
-            resource_version: metadata.resource_version,
-        };
-        Ok(self.list_as(METADATA_LIST, api_version, kind, namespace, (LABELS, selector), keep).await?.items)
-    }
-
     /// Lists those objects whose fields this selects, of those that the kind may be selected by.
     ///
     /// # Errors
@@ -202,13 +166,28 @@ impl Cluster {
         api_version: &str,
         kind: &str,
         namespace: Option<&str>,
-        (selects, selector): (&str, &str),
+        selects: (&str, &str),
         keep: Keep<O, T>,
     ) -> Result<Listing<T>, ClusterError> {
+        let read = objects(api_version, kind, keep);
+        self.list_pages((accept, PAGE), api_version, kind, namespace, selects, read).await
+    }
+
+    /// Lists page by page, of so many objects each, in the form that `accept` asks for and `read` reads.
+    pub(super) async fn list_pages<T: Send + 'static>(
+        &self,
+        (accept, limit): (&'static str, &'static str),
+        api_version: &str,
+        kind: &str,
+        namespace: Option<&str>,
+        (selects, selector): (&str, &str),
+        read: Read<T>,
+    ) -> Result<Listing<T>, ClusterError> {
+        let read = Arc::new(read);
         let path = self.kind_path(api_version, kind, namespace).await?;
         let what = describe_all(kind, namespace);
         let page_after = |next: &str| {
-            let query = [(selects, selector), ("limit", PAGE), ("continue", next)];
+            let query = [(selects, selector), ("limit", limit), ("continue", next)];
             let query: Vec<(&str, &str)> = query.into_iter().filter(|(_, value)| !value.is_empty()).collect();
             Ask::new(Method::GET, with_query(&path, &query), "list", &what).of_kind(api_version, kind).accept(accept)
         };
@@ -227,12 +206,10 @@ impl Cluster {
                 }
                 body => body?,
             };
-            let wanted = Wanted { api_version: api_version.to_owned(), kind: kind.to_owned(), keep };
             let (tell, told) = oneshot::channel();
-            let reading = async move {
-                let large = body.len() >= LARGE;
-                // It is always waited for.
-                let read = move || wanted.read(&ask, &body, |head| drop(tell.send(head)));
+            let reading = async {
+                let (read, large) = (Arc::clone(&read), body.len() >= LARGE);
+                let read = move || read(&ask, &body, tell);
                 if large { apart(read).await } else { read() }
             };
             let following = async {
@@ -245,8 +222,8 @@ impl Cluster {
                 let answer = self.ask_raw(&ask).await;
                 (head.resource_version, Some((ask, answer)))
             };
-            let (read, (resource_version, next)) = join(reading, following).await;
-            items.extend(read?);
+            let (page, (resource_version, next)) = join(reading, following).await;
+            items.extend(page?);
             match next {
                 None => return Ok(Listing { items, resource_version }),
                 Some(next) => (ask, answer) = next,

@@ -5,11 +5,11 @@
 //! - `request`: the one way out: bounds, retries, errors; `http_log` sees all that passes;
 //! - `fence`: a bound on writes in time, for who writes under a lock;
 //! - `resource`: kinds, their resources and URLs;
-//! - `verbs`, `pods`, `access`: what can be asked of a server;
+//! - `verbs`, `lists`, `versions`, `pods`, `access`: what can be asked of a server;
 //! - `watch`: following a set of objects, through restarts of the server.
 //!
-//! Connections speak HTTP/1.1 (kube's connector offers nothing else), so the number of requests under way is
-//! bounded by `PARALLEL_REQUESTS`; connections are kept and used again. Each watch holds one more.
+//! Where the server speaks HTTP/2, all of it shares one connection; where it does not, connections are kept and used
+//! again, and each watch holds one more. So the number of requests under way is bounded by `PARALLEL_REQUESTS`.
 
 mod access;
 mod connect;
@@ -26,17 +26,19 @@ mod status;
 pub mod store;
 mod transport;
 mod verbs;
+mod versions;
 mod watch;
 
 pub use access::Access;
 pub use connect::ConnectOptions;
 pub use error::ClusterError;
 pub use fence::{Fence, Moment};
-pub use lists::{Listing, Version};
+pub use lists::Listing;
 pub use pods::Eviction;
 pub use resource::Resource;
 pub use status::{Cause, Status};
 pub use verbs::{DeleteHow, Propagation, Run};
+pub use versions::Version;
 pub use watch::WatchEvent;
 
 use http_log::{Bodies, Traffic};

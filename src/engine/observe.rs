@@ -4,8 +4,7 @@
 //! Everything else that a revision names is read by name, once: nothing waits for it to change by itself.
 
 use crate::apart::drop_apart;
-use crate::cluster::{Cluster, ClusterError, WatchEvent};
-use crate::object::lean::slim;
+use crate::cluster::{Cluster, ClusterError, Version, WatchEvent};
 use crate::object::pod::{active, is_ready};
 use crate::object::workload::{WorkloadKind, made_metadata};
 use crate::object::{ObjectRef, uid};
@@ -16,7 +15,7 @@ use crate::report::tree::make::PodEvents;
 use futures::StreamExt as _;
 use futures::future::{join, join_all, try_join_all};
 use serde_json::Value;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, Weak};
 use tokio::sync::{Notify, oneshot};
 
@@ -66,6 +65,11 @@ impl Shared {
         lock(&self.told_all).iter().for_each(|waiter| waiter.notify_one());
     }
 
+    /// Changes what is known while nobody waits for it.
+    fn change(&self, change: impl FnOnce(&mut Live)) {
+        change(&mut self.live.write().unwrap_or_else(std::sync::PoisonError::into_inner));
+    }
+
     fn put(&self, object: Value) {
         if let Some(reference) = ObjectRef::of(&object) {
             self.update(&reference, |live| live.put(object));
@@ -73,8 +77,8 @@ impl Shared {
     }
 
     /// A whole list: everybody looks again.
-    fn relist(&self, api_version: &str, kind: &str, items: Vec<impl Into<Arc<Value>>>) {
-        self.live.write().unwrap_or_else(std::sync::PoisonError::into_inner).relist(api_version, kind, items);
+    fn relist(&self, api_version: &str, kind: &str, items: Vec<Value>) {
+        self.change(|live| live.relist(api_version, kind, items));
         lock(&self.waiting).values().flatten().for_each(|waiter| waiter.notify_one());
         lock(&self.told_all).iter().for_each(|waiter| waiter.notify_one());
     }
@@ -183,52 +187,67 @@ impl Observer {
     ) -> Result<Self, ClusterError> {
         let sources = Sources::of(revisions);
         let observer = Self::new(instance_id, &sources);
-        let selector = instance_selector(instance_id);
-        let lists = sources.kinds.iter().map(async |watched| {
-            let items = match former {
-                Some(former) => former.of_now(cluster, watched, &selector).await?,
-                None => list(cluster, watched, &selector).await?,
-            };
-            let (api_version, kind, _) = watched;
-            observer.shared.relist(api_version, kind, items);
-            Ok(())
+        if let Some(former) = former {
+            let known = former.live().clone();
+            observer.shared.change(|live| *live = known);
+        }
+        let lists = sources.kinds.iter().map(async |watched| match former {
+            Some(former) => observer.catch_up(cluster, watched, former).await,
+            None => observer.list(cluster, watched).await,
         });
         futures::future::try_join(observer.reread(cluster), try_join_all(lists)).await?;
         observer.find_missed(cluster, &sources.workloads).await?;
         Ok(observer)
     }
 
-    /// The objects of a kind as the server has them now. It tells which there are and in which state; what is known in
-    /// that state, or in a later one by a watch that went on meanwhile, is what it would answer.
-    async fn of_now(
-        &self,
-        cluster: &Cluster,
-        watched: &Watched,
-        selector: &str,
-    ) -> Result<Vec<Arc<Value>>, ClusterError> {
-        let (api_version, kind, namespace) = watched;
-        let versions = cluster.list_versions(api_version, kind, namespace.as_deref(), selector).await?;
-        let mut items = Vec::with_capacity(versions.len());
-        let mut unknown = Vec::new();
-        {
-            let live = self.live();
-            for version in versions {
-                match live.known(&version.object, &version.uid, &version.resource_version) {
-                    Some(known) => items.push(known),
-                    None => unknown.push(version.object),
+    /// Lists the objects of a kind.
+    async fn list(&self, cluster: &Cluster, (api_version, kind, namespace): &Watched) -> Result<(), ClusterError> {
+        let selector = instance_selector(&self.instance_id);
+        let listing = cluster.list_lean(api_version, kind, namespace.as_deref(), &selector).await?;
+        self.shared.relist(api_version, kind, listing.items);
+        Ok(())
+    }
+
+    /// Comes to know the objects of a kind as the server has them now. It tells which there are and in which state; what
+    /// `former` knows in that state, or in a later one by a watch that went on meanwhile, is what it would answer.
+    async fn catch_up(&self, cluster: &Cluster, watched: &Watched, former: &Self) -> Result<(), ClusterError> {
+        let (api_version, kind, _) = watched;
+        let versions = self.versions(cluster, watched).await?;
+        let there: HashSet<&ObjectRef> = versions.iter().map(|version| &version.object).collect();
+        let unknown = former.unknown(&versions);
+        self.shared.change(|live| {
+            live.keep(api_version, kind, |object| there.contains(object));
+            let later = former.live();
+            for now in &versions {
+                if known(live, now).is_none()
+                    && let Some(object) = known(&later, now)
+                {
+                    live.put(Arc::clone(object));
                 }
             }
-        }
+        });
         if unknown.len() > FEW {
             // The watch is broken, or far behind.
-            return list(cluster, watched, selector).await;
+            return self.list(cluster, watched).await;
         }
-        let read = unknown.iter().map(|object| cluster.get(object));
-        items.extend(try_join_all(read).await?.into_iter().flatten().map(|mut object| {
-            slim(&mut object);
-            Arc::new(object)
-        }));
-        Ok(items)
+        try_join_all(unknown.into_iter().map(|object| self.read(cluster, object))).await?;
+        Ok(())
+    }
+
+    /// In which state the objects of a kind are.
+    async fn versions(
+        &self,
+        cluster: &Cluster,
+        (api_version, kind, namespace): &Watched,
+    ) -> Result<Vec<Version>, ClusterError> {
+        let selector = instance_selector(&self.instance_id);
+        cluster.list_versions(api_version, kind, namespace.as_deref(), &selector).await
+    }
+
+    /// Those of these objects that are not known in these states, or in later ones.
+    fn unknown<'v>(&self, versions: &'v [Version]) -> Vec<&'v ObjectRef> {
+        let live = self.live();
+        versions.iter().filter(|now| known(&live, now).is_none()).map(|now| &now.object).collect()
     }
 
     fn new(instance_id: &str, sources: &Sources<'_>) -> Self {
@@ -344,6 +363,32 @@ impl Observer {
         futures::future::join_all(read).await.into_iter().flatten().collect()
     }
 
+    /// Reads these objects again. Of many of one kind, first of all it is asked in which state they are: what is known in
+    /// that state, or in a later one, is not read.
+    ///
+    /// # Errors
+    /// The API server's.
+    pub async fn read_again(&self, cluster: &Cluster, objects: &[&ObjectRef]) -> Result<(), ClusterError> {
+        let mut kinds: BTreeMap<Watched, Vec<&ObjectRef>> = BTreeMap::new();
+        for object in objects {
+            let watched = (object.api_version.clone(), object.kind.clone(), object.namespace.clone());
+            kinds.entry(watched).or_default().push(object);
+        }
+        let read = kinds.iter().map(async |(watched, objects)| {
+            let mut objects = objects.clone();
+            if objects.len() > FEW {
+                let versions = self.versions(cluster, watched).await?;
+                let live = self.live();
+                let as_known = versions.iter().filter(|now| known(&live, now).is_some()).map(|now| &now.object);
+                let as_known: HashSet<&ObjectRef> = as_known.collect();
+                objects.retain(|object| !as_known.contains(object));
+            }
+            try_join_all(objects.into_iter().map(|object| self.read(cluster, object))).await
+        });
+        try_join_all(read).await?;
+        Ok(())
+    }
+
     /// Tells of changes of these objects from now on.
     pub fn changes<'o>(&self, objects: impl IntoIterator<Item = &'o ObjectRef>) -> Changes {
         let waiter = Arc::new(Notify::new());
@@ -379,11 +424,9 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// The objects of a kind, without what nobody reads of them.
-async fn list(cluster: &Cluster, watched: &Watched, selector: &str) -> Result<Vec<Arc<Value>>, ClusterError> {
-    let (api_version, kind, namespace) = watched;
-    let listing = cluster.list_lean(api_version, kind, namespace.as_deref(), selector).await?;
-    Ok(listing.items.into_iter().map(Arc::new).collect())
+/// What is known of an object in this state, or in a later one.
+fn known<'l>(live: &'l Live, now: &Version) -> Option<&'l Arc<Value>> {
+    live.known(&now.object, &now.uid, &now.resource_version)
 }
 
 async fn follow(

@@ -14,11 +14,12 @@ use super::lock::{self, Lock, LockError};
 use super::observe::Observer;
 use super::session::{EngineError, Session};
 use crate::cluster::store::{StoreError, Stored, StoredOperation};
+use crate::object::ObjectRef;
 use crate::plan::sheet::Sheet;
 use crate::plan::{Contents, Inputs, Item, items};
 use crate::record::operation::{By, Manner};
 use crate::record::{Instance, Journal, Operation, OperationState, Revision, names};
-use futures::future::{join, join3, try_join_all, try_join3};
+use futures::future::{join, join3, try_join3};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -119,11 +120,10 @@ async fn read_under(
     let others = async { Ok(observer.reread(&session.cluster).await?) };
     let scope = &proposal.journal.scope;
     let written = scope.affected.iter().map(|affected| &affected.object);
-    let written = written.chain(scope.scale.iter().map(|scaling| &scaling.object));
-    let written = written.map(|object| observer.read(&session.cluster, object));
-    let written = async { Ok(try_join_all(written).await?) };
+    let written: Vec<&ObjectRef> = written.chain(scope.scale.iter().map(|scaling| &scaling.object)).collect();
+    let written = async { Ok(observer.read_again(&session.cluster, &written).await?) };
     match try_join3(record, others, written).await {
-        Ok((stored, (), _)) => Ok(Held { lock, stored }),
+        Ok((stored, (), ())) => Ok(Held { lock, stored }),
         Err(error) => {
             lock.release().await;
             Err(error)

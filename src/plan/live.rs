@@ -36,9 +36,9 @@ impl Live {
     }
 
     /// The object of this UID, if it is known in this state or a later one.
-    pub fn known(&self, reference: &ObjectRef, id: &str, resource_version: &str) -> Option<Arc<Value>> {
+    pub fn known(&self, reference: &ObjectRef, id: &str, resource_version: &str) -> Option<&Arc<Value>> {
         let known = self.objects.get(reference).filter(|known| uid(known) == id)?;
-        as_late(version(known)?, resource_version).then(|| Arc::clone(known))
+        as_late(version(known)?, resource_version).then_some(known)
     }
 
     /// Which state this is: it moves whenever an object changes, comes or goes. What was made of one state holds for as
@@ -51,7 +51,12 @@ impl Live {
     /// the event that tells of the next change, and no further event would ever correct it.
     pub fn put(&mut self, object: impl Into<Arc<Value>>) {
         let object = object.into();
-        let Some(reference) = ObjectRef::of(&object) else { return };
+        if let Some(reference) = ObjectRef::of(&object) {
+            self.take_in(reference, object);
+        }
+    }
+
+    fn take_in(&mut self, reference: ObjectRef, object: Arc<Value>) {
         if self.objects.get(&reference).is_some_and(|known| as_new(known, &object)) {
             return;
         }
@@ -86,19 +91,23 @@ impl Live {
 
     /// Replaces all objects of one kind by what a fresh list returned.
     pub fn relist(&mut self, api_version: &str, kind: &str, items: Vec<impl Into<Arc<Value>>>) {
-        let items: Vec<Arc<Value>> = items.into_iter().map(Into::into).collect();
-        let listed: BTreeSet<ObjectRef> = items.iter().filter_map(|item| ObjectRef::of(item)).collect();
-        let gone: Vec<ObjectRef> = self
-            .objects
-            .keys()
-            .filter(|known| known.kind == kind && known.api_version == api_version && !listed.contains(known))
-            .cloned()
+        let listed: BTreeMap<ObjectRef, Arc<Value>> = items
+            .into_iter()
+            .map(Into::into)
+            .filter_map(|item: Arc<Value>| Some((ObjectRef::of(&item)?, item)))
             .collect();
+        self.keep(api_version, kind, |known| listed.contains_key(known));
+        for (reference, item) in listed {
+            self.take_in(reference, item);
+        }
+    }
+
+    /// Takes out all objects of one kind but these.
+    pub fn keep(&mut self, api_version: &str, kind: &str, these: impl Fn(&ObjectRef) -> bool) {
+        let of_kind = |known: &&ObjectRef| known.kind == kind && known.api_version == api_version;
+        let gone: Vec<ObjectRef> = self.objects.keys().filter(of_kind).filter(|known| !these(known)).cloned().collect();
         for reference in &gone {
             self.forget(reference);
-        }
-        for item in items {
-            self.put(item);
         }
     }
 

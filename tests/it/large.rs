@@ -143,15 +143,20 @@ fn a_vnf_of_a_thousand_pods_lives_its_life() {
         eprintln!("{} {memory:?} {:?} {calls:?}", args[0], run.took);
         assert!(memory.own < MEMORY, "{}: {} kB", args[0], memory.own);
         calls.assert_watches();
-        run
+        (run, calls)
     };
     let pods = |count: usize| format!("{count} of {count}");
 
-    vnf(&["instantiate", NAME, "--package", &before.path()]).says([&*pods(WORKLOADS * PODS)]);
+    vnf(&["instantiate", NAME, "--package", &before.path()]).0.says([&*pods(WORKLOADS * PODS)]);
     let old = ns.objects();
     assert_eq!(old.of_kind("Pod").filter(|pod| pod.is_ready()).count(), WORKLOADS * PODS);
 
-    let run = vnf(&["update", NAME, "--package", &after.path(), "--yes"]);
+    let (run, calls) = vnf(&["update", NAME, "--package", &after.path(), "--yes"]);
+    assert_eq!(calls.count("get deployments"), 0, "many are read again by asking in which state they are");
+    if calls.count("watch pods") == 1 {
+        let pages = WORKLOADS * PODS / PAGE;
+        assert_eq!(calls.count("list pods"), pages + 1, "in the end it is asked in which state they are");
+    }
     let new = ns.objects();
     run.says([&*format!("Untouched: {} Pods", (WORKLOADS - UPDATED) * PODS)]);
     let (updated, others): (Vec<_>, Vec<_>) = workloads().into_iter().enumerate().partition(|(n, _)| *n < UPDATED);
@@ -171,7 +176,7 @@ fn a_vnf_of_a_thousand_pods_lives_its_life() {
         assert_eq!(new.get(&workload).as_written(), old.get(&workload).as_written(), "nobody wrote {workload}");
     }
 
-    vnf(&["scale", NAME, "--aspect", ASPECT, "--out"]).says([&*format!("Untouched: {} Pods", WORKLOADS * PODS)]);
+    vnf(&["scale", NAME, "--aspect", ASPECT, "--out"]).0.says([&*format!("Untouched: {} Pods", WORKLOADS * PODS)]);
     let scaled = ns.objects();
     assert_eq!(scaled.of_kind("Pod").count(), WORKLOADS * PODS + 2 * 5);
 
@@ -197,6 +202,10 @@ impl Calls {
             *counts.entry(call.join(" ")).or_default() += 1;
         }
         Self(counts)
+    }
+
+    fn count(&self, call: &str) -> usize {
+        self.0.get(call).copied().unwrap_or_default()
     }
 
     /// Each kind is watched as a whole, and not workload by workload. A watch that the server ends, for its reader was
