@@ -122,7 +122,7 @@ pub fn at<'a>(value: &'a Value, pointer: &str) -> Option<&'a Value> {
         };
         rest = next;
     }
-    Some(found)
+    rest.is_empty().then_some(found)
 }
 
 /// A string at a JSON pointer.
@@ -133,4 +133,27 @@ pub fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
 /// `metadata.uid` of a live object, `""` when it has none yet.
 pub fn uid(value: &Value) -> &str {
     text(value, "/metadata/uid").unwrap_or("")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pointer_finds_what_serde_json_finds() {
+        let value = serde_json::json!({"": {"": 1}, "a": {"": {"b": 2}, "b": [3, {"c": 4}]}, "x/y": 5, "~": 6});
+        let parts = ["", "/", "a", "b", "c", "0", "1", "x~1y", "~0", "~"];
+        for one in parts {
+            for other in parts {
+                for third in parts {
+                    let pointer = format!("{one}/{other}/{third}");
+                    for pointer in
+                        [one, &format!("/{one}"), &format!("/{one}/{other}"), &pointer, &format!("/{pointer}")]
+                    {
+                        assert_eq!(at(&value, pointer), value.pointer(pointer), "{pointer}");
+                    }
+                }
+            }
+        }
+    }
 }
