@@ -65,7 +65,7 @@ impl Shared {
         lock(&self.told_all).iter().for_each(|waiter| waiter.notify_one());
     }
 
-    /// Changes what is known while nobody waits for it.
+    /// Changes what is known without waking anybody.
     fn change(&self, change: impl FnOnce(&mut Live)) {
         change(&mut self.live.write().unwrap_or_else(std::sync::PoisonError::into_inner));
     }
@@ -187,10 +187,6 @@ impl Observer {
     ) -> Result<Self, ClusterError> {
         let sources = Sources::of(revisions);
         let observer = Self::new(instance_id, &sources);
-        if let Some(former) = former {
-            let known = former.live().clone();
-            observer.shared.change(|live| *live = known);
-        }
         let lists = sources.kinds.iter().map(async |watched| match former {
             Some(former) => observer.catch_up(cluster, watched, former).await,
             None => observer.list(cluster, watched).await,
@@ -211,21 +207,12 @@ impl Observer {
     /// Comes to know the objects of a kind as the server has them now. It tells which there are and in which state; what
     /// `former` knows in that state, or in a later one by a watch that went on meanwhile, is what it would answer.
     async fn catch_up(&self, cluster: &Cluster, watched: &Watched, former: &Self) -> Result<(), ClusterError> {
-        let (api_version, kind, _) = watched;
         let versions = self.versions(cluster, watched).await?;
-        let there: HashSet<&ObjectRef> = versions.iter().map(|version| &version.object).collect();
-        let unknown = former.unknown(&versions);
         self.shared.change(|live| {
-            live.keep(api_version, kind, |object| there.contains(object));
-            let later = former.live();
-            for now in &versions {
-                if known(live, now).is_none()
-                    && let Some(object) = known(&later, now)
-                {
-                    live.put(Arc::clone(object));
-                }
-            }
+            let former = former.live();
+            versions.iter().filter_map(|now| known(&former, now)).for_each(|object| live.put(Arc::clone(object)));
         });
+        let unknown = self.unknown(&versions);
         if unknown.len() > FEW {
             // The watch is broken, or far behind.
             return self.list(cluster, watched).await;

@@ -90,24 +90,16 @@ impl Live {
     }
 
     /// Replaces all objects of one kind by what a fresh list returned.
-    pub fn relist(&mut self, api_version: &str, kind: &str, items: Vec<impl Into<Arc<Value>>>) {
-        let listed: BTreeMap<ObjectRef, Arc<Value>> = items
-            .into_iter()
-            .map(Into::into)
-            .filter_map(|item: Arc<Value>| Some((ObjectRef::of(&item)?, item)))
-            .collect();
-        self.keep(api_version, kind, |known| listed.contains_key(known));
+    pub fn relist(&mut self, api_version: &str, kind: &str, items: Vec<Value>) {
+        let with_reference = |item: Value| Some((ObjectRef::of(&item)?, Arc::new(item)));
+        let listed: BTreeMap<ObjectRef, Arc<Value>> = items.into_iter().filter_map(with_reference).collect();
+        let of_kind = |known: &&ObjectRef| known.kind == kind && known.api_version == api_version;
+        let gone = self.objects.keys().filter(of_kind).filter(|known| !listed.contains_key(*known));
+        for reference in gone.cloned().collect::<Vec<ObjectRef>>() {
+            self.forget(&reference);
+        }
         for (reference, item) in listed {
             self.take_in(reference, item);
-        }
-    }
-
-    /// Takes out all objects of one kind but these.
-    pub fn keep(&mut self, api_version: &str, kind: &str, these: impl Fn(&ObjectRef) -> bool) {
-        let of_kind = |known: &&ObjectRef| known.kind == kind && known.api_version == api_version;
-        let gone: Vec<ObjectRef> = self.objects.keys().filter(of_kind).filter(|known| !these(known)).cloned().collect();
-        for reference in &gone {
-            self.forget(reference);
         }
     }
 
