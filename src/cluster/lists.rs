@@ -5,15 +5,14 @@
 
 use super::{
     Cluster, ClusterError,
-    request::{Ask, JSON, describe_all, read_json},
+    request::{Ask, JSON, describe_all, no_json, read_json},
     resource::with_query,
     verbs::name_kind,
 };
 use crate::apart::{apart, each};
-use crate::object::lean::{Lean, Unmanaged, slim};
+use crate::object::lean::{self, slim};
 use futures::future::join;
 use http::Method;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -60,45 +59,65 @@ fn items<'p, D: Deserializer<'p>>(items: D) -> Result<Vec<&'p RawValue>, D::Erro
     Ok(Option::deserialize(items)?.unwrap_or_default())
 }
 
-/// What is kept of an object, of what is read of it, and its API version and kind.
-type Keep<O, T> = fn(O, &str, &str) -> T;
+/// Makes of the text of an object what is kept of it, given its API version and kind.
+pub(super) type Keep = fn(&[u8], &str, &str) -> serde_json::Result<Value>;
 
 /// Keeps all of an object.
-fn whole(mut object: Value, api_version: &str, kind: &str) -> Value {
+fn whole(text: &[u8], api_version: &str, kind: &str) -> serde_json::Result<Value> {
+    Ok(named(serde_json::from_slice(text)?, api_version, kind))
+}
+
+/// Keeps what is read of an object.
+fn lean(text: &[u8], api_version: &str, kind: &str) -> serde_json::Result<Value> {
+    let mut object = named(lean::read(text, kind)?, api_version, kind);
+    slim(&mut object);
+    Ok(object)
+}
+
+/// Keeps an object without who wrote which field.
+pub(super) fn unmanaged(text: &[u8], api_version: &str, kind: &str) -> serde_json::Result<Value> {
+    Ok(named(lean::read_unmanaged(text)?, api_version, kind))
+}
+
+fn named(mut object: Value, api_version: &str, kind: &str) -> Value {
     name_kind(&mut object, api_version, kind);
     object
 }
 
-/// Keeps what is read of an object, a list's or a watch's.
-pub(super) fn lean(Lean(object): Lean, api_version: &str, kind: &str) -> Value {
-    let mut object = whole(object, api_version, kind);
-    slim(&mut object);
-    object
+/// In which form a list is asked for, and how that is read.
+pub(super) struct Form<T> {
+    /// Media types.
+    pub accept: &'static str,
+    /// Objects per page.
+    pub page: &'static str,
+    /// Reads a page.
+    pub read: Read<T>,
 }
 
-/// Reads a page; what it says of itself is told before its objects are read.
+/// Reads a page: what it says of itself is told as soon as it is known, what is in it, is returned.
 pub(super) type Read<T> =
-    Box<dyn Fn(&Ask, &[u8], oneshot::Sender<PageMetadata>) -> Result<Vec<T>, ClusterError> + Send + Sync>;
+    Arc<dyn Fn(&Ask, &[u8], oneshot::Sender<PageMetadata>) -> Result<Vec<T>, ClusterError> + Send + Sync>;
 
-/// Reads pages of whole objects, and keeps of each what `keep` makes of as much as is read of it.
-fn objects<O: DeserializeOwned + 'static, T: Send + 'static>(
-    api_version: &str,
-    kind: &str,
-    keep: Keep<O, T>,
-) -> Read<T> {
+/// Reads pages of JSON.
+pub(super) fn objects(api_version: &str, kind: &str, keep: Keep) -> Read<Value> {
     let (api_version, kind) = (api_version.to_owned(), kind.to_owned());
-    Box::new(move |ask, body, head| {
+    Arc::new(move |ask, body, head| {
         let page: Page<'_> = read_json(ask, body)?;
         // It is always waited for.
         let _ = head.send(page.metadata);
-        let keep = |item: &&RawValue| {
-            let object = read_json(ask, item.get().as_bytes())?;
-            Ok(keep(object, &api_version, &kind))
-        };
-        let read: Vec<Result<T, ClusterError>> =
-            if body.len() < LARGE { page.items.iter().map(keep).collect() } else { each(&page.items, keep) };
-        read.into_iter().collect()
+        let keep =
+            |item: &&RawValue| keep(item.get().as_bytes(), &api_version, &kind).map_err(|why| no_json(ask, &why));
+        if is_large(body) {
+            each(&page.items, keep).into_iter().collect()
+        } else {
+            page.items.iter().map(keep).collect()
+        }
     })
+}
+
+/// Whether reading this is worth other threads.
+fn is_large(body: &[u8]) -> bool {
+    body.len() >= LARGE
 }
 
 impl Cluster {
@@ -141,8 +160,7 @@ impl Cluster {
         namespace: Option<&str>,
         selector: &str,
     ) -> Result<Listing, ClusterError> {
-        let keep = |Unmanaged(object): Unmanaged, api_version: &str, kind: &str| whole(object, api_version, kind);
-        self.list_as(METADATA_LIST, api_version, kind, namespace, (LABELS, selector), keep).await
+        self.list_as(METADATA_LIST, api_version, kind, namespace, (LABELS, selector), unmanaged).await
     }
 
     /// Lists those objects whose fields this selects, of those that the kind may be selected by.
@@ -159,35 +177,34 @@ impl Cluster {
         self.list_as(JSON, api_version, kind, namespace, ("fieldSelector", selector), whole).await
     }
 
-    /// Lists, and keeps of each object what `keep` makes of as much as is read of it.
-    async fn list_as<O: DeserializeOwned + 'static, T: Send + 'static>(
+    /// Lists, and keeps of each object what `keep` makes of it.
+    async fn list_as(
         &self,
         accept: &'static str,
         api_version: &str,
         kind: &str,
         namespace: Option<&str>,
         selects: (&str, &str),
-        keep: Keep<O, T>,
-    ) -> Result<Listing<T>, ClusterError> {
-        let read = objects(api_version, kind, keep);
-        self.list_pages((accept, PAGE), api_version, kind, namespace, selects, read).await
+        keep: Keep,
+    ) -> Result<Listing, ClusterError> {
+        let form = Form { accept, page: PAGE, read: objects(api_version, kind, keep) };
+        self.list_pages(form, api_version, kind, namespace, selects).await
     }
 
-    /// Lists page by page, of so many objects each, in the form that `accept` asks for and `read` reads.
+    /// Lists page by page.
     pub(super) async fn list_pages<T: Send + 'static>(
         &self,
-        (accept, limit): (&'static str, &'static str),
+        form: Form<T>,
         api_version: &str,
         kind: &str,
         namespace: Option<&str>,
         (selects, selector): (&str, &str),
-        read: Read<T>,
     ) -> Result<Listing<T>, ClusterError> {
-        let read = Arc::new(read);
+        let Form { accept, page, read } = form;
         let path = self.kind_path(api_version, kind, namespace).await?;
         let what = describe_all(kind, namespace);
         let page_after = |next: &str| {
-            let query = [(selects, selector), ("limit", limit), ("continue", next)];
+            let query = [(selects, selector), ("limit", page), ("continue", next)];
             let query: Vec<(&str, &str)> = query.into_iter().filter(|(_, value)| !value.is_empty()).collect();
             Ask::new(Method::GET, with_query(&path, &query), "list", &what).of_kind(api_version, kind).accept(accept)
         };
@@ -208,7 +225,7 @@ impl Cluster {
             };
             let (tell, told) = oneshot::channel();
             let reading = async {
-                let (read, large) = (Arc::clone(&read), body.len() >= LARGE);
+                let (read, large) = (Arc::clone(&read), is_large(&body));
                 let read = move || read(&ask, &body, tell);
                 if large { apart(read).await } else { read() }
             };

@@ -150,13 +150,18 @@ pub(super) fn describe_all(kind: &str, namespace: Option<&str>) -> String {
     format!("{kind} objects{place}")
 }
 
-/// Reads (a part of) an answer.
+/// Reads an answer.
 pub(super) fn read_json<'b, T: serde::Deserialize<'b>>(ask: &Ask, body: &'b [u8]) -> Result<T, ClusterError> {
-    serde_json::from_slice(body).map_err(|error| ClusterError::Garbled {
+    serde_json::from_slice(body).map_err(|error| no_json(ask, &error))
+}
+
+/// The error that (a part of) an answer is not what it should be.
+pub(super) fn no_json(ask: &Ask, error: &serde_json::Error) -> ClusterError {
+    ClusterError::Garbled {
         action: ask.action(),
         // Category and place only: the text around it may be a Secret's.
         why: format!("no JSON at line {}, column {}", error.line(), error.column()),
-    })
+    }
 }
 
 impl Cluster {

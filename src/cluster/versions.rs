@@ -1,23 +1,24 @@
 //! In which state objects are: of each a few words, of a thousand read in a moment.
 //!
 //! The list comes in protobuf, which takes the server a fraction of the time that text takes it; its wire format is
-//! numbered fields, of which all but a few are passed over. A server that does not speak it, or whose answer is an error,
-//! is asked again for text.
+//! numbered fields, of which all but a few are passed over. A server that does not speak it answers in JSON.
 
 use super::{
     Cluster, ClusterError,
-    lists::{LABELS, PageMetadata, Read},
-    request::{Ask, describe_all},
+    lists::{Form, LABELS, PageMetadata, Read, objects, unmanaged},
+    request::Ask,
 };
-use crate::object::ObjectRef;
+use crate::object::{ObjectRef, text};
 use serde_json::Value;
+use std::sync::Arc;
 
-/// What a list of metadata is asked for as.
-const PROTOBUF: &str = "application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+/// What a list of metadata is asked for as. An error comes in JSON all the same: it cannot be had as metadata.
+const METADATA: &str = "application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,\
+                        application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 /// What every answer in protobuf begins with (Kubernetes API concepts, "Protobuf encoding").
 const MAGIC: &[u8] = b"k8s\0";
-/// Objects per page: each is a tenth of what it is as a whole.
-const PAGE: &str = "5000";
+/// Objects per page: with who wrote which field, each is half of what it is as a whole.
+const PAGE: &str = "1000";
 
 /// Which state of an object there is, without what it says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,54 +43,53 @@ impl Cluster {
         namespace: Option<&str>,
         selector: &str,
     ) -> Result<Vec<Version>, ClusterError> {
-        let read = reader(api_version, kind);
-        let selects = (LABELS, selector);
-        match self.list_pages((PROTOBUF, PAGE), api_version, kind, namespace, selects, read).await {
-            Ok(listing) => return Ok(listing.items),
-            // What it says is in protobuf as well.
-            Err(ClusterError::Api { .. } | ClusterError::Garbled { .. }) => {}
-            Err(error) => return Err(error),
-        }
-        let listing = self.list_metadata(api_version, kind, namespace, selector).await?;
-        let garbled = || ClusterError::Garbled {
-            action: format!("list {}", describe_all(kind, namespace)),
-            why: "an object without a name, a UID or a version".into(),
-        };
-        listing.items.iter().map(|object| of_object(object).ok_or_else(garbled)).collect()
+        let form = Form { accept: METADATA, page: PAGE, read: reader(api_version, kind) };
+        Ok(self.list_pages(form, api_version, kind, namespace, (LABELS, selector)).await?.items)
     }
 }
 
-fn of_object(object: &Value) -> Option<Version> {
-    let text = |key: &str| Some(object["metadata"][key].as_str()?.to_owned());
-    Some(Version { object: ObjectRef::of(object)?, uid: text("uid")?, resource_version: text("resourceVersion")? })
-}
-
 fn reader(api_version: &str, kind: &str) -> Read<Version> {
+    let json = objects(api_version, kind, unmanaged);
     let (api_version, kind) = (api_version.to_owned(), kind.to_owned());
-    Box::new(move |ask: &Ask, body, head| {
-        let (metadata, versions) = page(body, &api_version, &kind)
-            .ok_or_else(|| ClusterError::Garbled { action: ask.action(), why: "no list in protobuf".into() })?;
+    Arc::new(move |ask: &Ask, body, head| {
+        let garbled = |why: &str| ClusterError::Garbled { action: ask.action(), why: why.to_owned() };
+        if !body.starts_with(MAGIC) {
+            let objects = json(ask, body, head)?;
+            let versions = objects
+                .iter()
+                .map(|object| of_object(object).ok_or_else(|| garbled("an object without a name, a UID or a version")));
+            return versions.collect();
+        }
+        let (metadata, versions) = page(body, &api_version, &kind).ok_or_else(|| garbled("no list in protobuf"))?;
         // It is always waited for.
         let _ = head.send(metadata);
         Ok(versions)
     })
 }
 
+fn of_object(object: &Value) -> Option<Version> {
+    Some(Version {
+        object: ObjectRef::of(object)?,
+        uid: text(object, "/metadata/uid")?.to_owned(),
+        resource_version: text(object, "/metadata/resourceVersion")?.to_owned(),
+    })
+}
+
 /// Reads `meta/v1 PartialObjectMetadataList` in its envelope, `runtime.Unknown`.
 fn page(body: &[u8], api_version: &str, kind: &str) -> Option<(PageMetadata, Vec<Version>)> {
-    let (mut list, mut metadata, mut versions) = (&[][..], PageMetadata::default(), Vec::new());
+    let (mut list, mut metadata, mut versions) = (None, PageMetadata::default(), Vec::new());
     fields(body.strip_prefix(MAGIC)?, |number, bytes| {
         if number == 2 {
-            list = bytes;
+            list = Some(bytes);
         }
         Some(())
     })?;
-    fields(list, |number, bytes| {
+    fields(list?, |number, bytes| {
         match number {
             1 => fields(bytes, |number, bytes| {
                 match number {
-                    2 => metadata.resource_version = text(bytes)?,
-                    3 => metadata.r#continue = text(bytes)?,
+                    2 => metadata.resource_version = utf8(bytes)?,
+                    3 => metadata.r#continue = utf8(bytes)?,
                     _ => {}
                 }
                 Some(())
@@ -99,7 +99,7 @@ fn page(body: &[u8], api_version: &str, kind: &str) -> Option<(PageMetadata, Vec
         }
         Some(())
     })?;
-    Some((metadata, versions))
+    (!metadata.resource_version.is_empty()).then_some((metadata, versions))
 }
 
 /// Reads a `PartialObjectMetadata`, whose one field is the `ObjectMeta`.
@@ -115,10 +115,10 @@ fn version(object: &[u8], api_version: &str, kind: &str) -> Option<Version> {
         }
         fields(metadata, |number, bytes| {
             match number {
-                1 => found.object.name = text(bytes)?,
-                3 => found.object.namespace = Some(text(bytes)?).filter(|namespace| !namespace.is_empty()),
-                5 => found.uid = text(bytes)?,
-                6 => found.resource_version = text(bytes)?,
+                1 => found.object.name = utf8(bytes)?,
+                3 => found.object.namespace = Some(utf8(bytes)?).filter(|namespace| !namespace.is_empty()),
+                5 => found.uid = utf8(bytes)?,
+                6 => found.resource_version = utf8(bytes)?,
                 _ => {}
             }
             Some(())
@@ -166,7 +166,7 @@ fn number(rest: &mut &[u8]) -> Option<u64> {
     None
 }
 
-fn text(bytes: &[u8]) -> Option<String> {
+fn utf8(bytes: &[u8]) -> Option<String> {
     std::str::from_utf8(bytes).ok().map(ToOwned::to_owned)
 }
 
@@ -202,6 +202,48 @@ mod tests {
         [MAGIC, &envelope.concat()].concat()
     }
 
+    /// An answer of an API server: two ConfigMaps.
+    const ANSWER: &[u8] = include_bytes!("versions/answer.pb");
+
+    #[test]
+    fn what_a_server_answered_is_read() {
+        let version = |name: &str, uid: &str, resource_version: &str| Version {
+            object: ObjectRef::new("v1", "ConfigMap", Some("sample"), name),
+            uid: uid.into(),
+            resource_version: resource_version.into(),
+        };
+        let wanted = [
+            version("first", "3ac945bd-a9c2-4513-a1da-4b60cd9a1dc3", "62831"),
+            version("second", "5213a22d-ffdc-41ec-bc05-eee2fd3c11cf", "62835"),
+        ];
+        let (metadata, versions) = page(ANSWER, "v1", "ConfigMap").expect("a list");
+        assert_eq!(metadata, PageMetadata { resource_version: "62874".into(), r#continue: String::new() });
+        assert_eq!(versions, wanted);
+
+        let items: Vec<Value> = wanted
+            .iter()
+            .map(|now| {
+                let metadata = serde_json::json!({"name": now.object.name, "namespace": now.object.namespace,
+                    "uid": now.uid, "resourceVersion": now.resource_version});
+                serde_json::json!({"metadata": metadata})
+            })
+            .collect();
+        let json = serde_json::json!({"metadata": {"resourceVersion": "62874"}, "items": items}).to_string();
+        let read = |body: &[u8]| {
+            let (tell, mut told) = tokio::sync::oneshot::channel();
+            let ask = Ask::new(http::Method::GET, "/x".into(), "list", "ConfigMap objects");
+            let versions = reader("v1", "ConfigMap")(&ask, body, tell).map_err(|error| error.to_string())?;
+            Ok::<_, String>((versions, told.try_recv().expect("told").resource_version))
+        };
+        for body in [ANSWER, json.as_bytes()] {
+            assert_eq!(read(body), Ok((wanted.to_vec(), "62874".to_owned())));
+        }
+        for body in [&ANSWER[..200], &json.as_bytes()[..99], br#"{"metadata":{},"items":[{"metadata":{"name":"a"}}]}"#]
+        {
+            assert!(read(body).expect_err("refused").contains("list ConfigMap objects"));
+        }
+    }
+
     #[test]
     fn a_list_is_read() {
         let body = list(&[object("a", "n"), object("b", "")]);
@@ -225,7 +267,7 @@ mod tests {
         assert_eq!(page(&list(&[object("", "n")]), "v1", "Pod"), None, "an object without a name");
         assert_eq!(page(&[MAGIC, &[0x0b]].concat(), "v1", "Pod"), None, "a field of no known type");
         assert_eq!(page(&[MAGIC, &[0xff; 12]].concat(), "v1", "Pod"), None, "a number without an end");
-        for end in MAGIC.len() + 7..body.len() - 2 {
+        for end in 0..body.len() - 2 {
             assert_eq!(page(&body[..end], "v1", "Pod"), None, "cut at {end}");
         }
         for at in 0..body.len() {

@@ -3,12 +3,12 @@
 
 use super::{
     Cluster, ClusterError,
-    lists::lean,
     request::{Ask, JSON, USER_AGENT, describe_all},
     resource::with_query,
     status::Status,
+    verbs::name_kind,
 };
-use crate::object::lean::Lean;
+use crate::object::lean::{Lean, slim};
 use futures::{
     Stream, StreamExt,
     stream::{self, BoxStream},
@@ -161,7 +161,9 @@ impl Watcher {
             }
         };
         self.pause = None;
-        let object = lean(object, &self.api_version, &self.kind);
+        let Lean(mut object) = object;
+        name_kind(&mut object, &self.api_version, &self.kind);
+        slim(&mut object);
         if let Some(newer) = crate::object::text(&object, "/metadata/resourceVersion") {
             version = newer.to_owned();
         }

@@ -99,44 +99,70 @@ const ROUTINE: [&str; 2] = ["Initialized", "PodReadyToStartContainers"];
 /// The beginning of the name of the volume that gives every Pod its token.
 const TOKEN_VOLUME: &str = "kube-api-access-";
 
-/// An object as the API server sends it. Of what a workload's controller has made, most of what nobody reads is passed
-/// over; [`slim`] takes out the rest.
+/// An object as a watch sends it: one that says its kind. As [`read`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lean(pub Value);
 
 impl<'de> Deserialize<'de> for Lean {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // The server writes metadata first, and in it owners before managers; in another order there is more to read,
-        // and to take out later. What is in a list does not say its kind, but only one kind is made by each of these.
-        let unread = |metadata: &Map<String, Value>| {
-            let owners = metadata.get("ownerReferences").and_then(Value::as_array);
-            match owners.and_then(|owners| maker(owners, None)).and_then(|maker| WorkloadKind::of(&maker)) {
-                None => &NOTHING,
-                Some(WorkloadKind::Deployment) => &REPLICA_SET,
-                Some(_) => &POD,
-            }
-        };
-        deserializer.deserialize_map(Object(unread)).map(Self)
+        deserializer.deserialize_map(Object { kind: None, tell: made_by_a_workload }).map(Self)
     }
 }
 
-/// An object as the API server sends it, without who wrote which field.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Unmanaged(pub Value);
+/// Reads an object of this kind. Of what a workload's controller has made, most of what nobody reads is passed over;
+/// [`slim`] takes out the rest.
+///
+/// # Errors
+/// It is no JSON object.
+pub fn read(text: &[u8], kind: &str) -> serde_json::Result<Value> {
+    read_as(text, Object { kind: Some(kind), tell: made_by_a_workload })
+}
 
-impl<'de> Deserialize<'de> for Unmanaged {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Object(|_| &WHO_WROTE_WHAT)).map(Self)
+/// Reads an object without who wrote which field.
+///
+/// # Errors
+/// It is no JSON object.
+pub fn read_unmanaged(text: &[u8]) -> serde_json::Result<Value> {
+    read_as(text, Object { kind: None, tell: |_, _| &WHO_WROTE_WHAT })
+}
+
+fn read_as(text: &[u8], object: Object<'_>) -> serde_json::Result<Value> {
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    let read = reader.deserialize_map(object)?;
+    reader.end()?;
+    Ok(read)
+}
+
+/// What nobody reads of an object of this kind, from what its metadata have said so far. The server writes owners before
+/// managers; in another order there is more to read, and to take out later.
+fn made_by_a_workload(kind: Option<&str>, metadata: &Map<String, Value>) -> &'static Unread {
+    let owners = metadata.get("ownerReferences").and_then(Value::as_array);
+    match owners.and_then(|owners| maker(owners, None)).and_then(|maker| WorkloadKind::of(&maker)) {
+        Some(maker) => unread(kind, maker).unwrap_or(&WHO_WROTE_WHAT),
+        None => &NOTHING,
     }
 }
 
-/// Tells from what metadata have said so far what nobody reads of their object.
-type Tell = fn(&Map<String, Value>) -> &'static Unread;
+/// What nobody reads of an object of this kind that a workload of that kind controls.
+fn unread(kind: Option<&str>, maker: WorkloadKind) -> Option<&'static Unread> {
+    match kind? {
+        "Pod" => Some(&POD),
+        "ReplicaSet" if maker == WorkloadKind::Deployment => Some(&REPLICA_SET),
+        _ => None,
+    }
+}
 
 /// Reads an object without what nobody reads of it.
-struct Object(Tell);
+struct Object<'k> {
+    /// Its kind, where it does not say so itself: in a list.
+    kind: Option<&'k str>,
+    tell: Tell,
+}
 
-impl<'de> Visitor<'de> for Object {
+/// Tells what nobody reads of an object of this kind, from what its metadata have said so far.
+type Tell = fn(Option<&str>, &Map<String, Value>) -> &'static Unread;
+
+impl<'de> Visitor<'de> for Object<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -148,8 +174,9 @@ impl<'de> Visitor<'de> for Object {
         let mut unread = &NOTHING;
         while let Some(key) = fields.next_key::<String>()? {
             if key == "metadata" {
-                let metadata = fields.next_value_seed(Metadata(self.0))?;
-                unread = (self.0)(&metadata);
+                let kind = self.kind.or(read.get("kind").and_then(Value::as_str));
+                let metadata = fields.next_value_seed(Metadata { kind, tell: self.tell })?;
+                unread = (self.tell)(kind, &metadata);
                 read.insert(key, Value::Object(metadata));
             } else {
                 read_field(&mut fields, key, unread, &mut read)?;
@@ -159,10 +186,13 @@ impl<'de> Visitor<'de> for Object {
     }
 }
 
-/// Reads an object's metadata, and does not know at once what nobody reads of them.
-struct Metadata(Tell);
+/// Reads an object's metadata: while they are read it comes out whether their managers are passed over.
+struct Metadata<'k> {
+    kind: Option<&'k str>,
+    tell: Tell,
+}
 
-impl<'de> DeserializeSeed<'de> for Metadata {
+impl<'de> DeserializeSeed<'de> for Metadata<'_> {
     type Value = Map<String, Value>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -170,7 +200,7 @@ impl<'de> DeserializeSeed<'de> for Metadata {
     }
 }
 
-impl<'de> Visitor<'de> for Metadata {
+impl<'de> Visitor<'de> for Metadata<'_> {
     type Value = Map<String, Value>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -180,7 +210,7 @@ impl<'de> Visitor<'de> for Metadata {
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
         let mut read = Map::new();
         while let Some(key) = fields.next_key::<String>()? {
-            let unread = if key == MANAGERS { (self.0)(&read).of("metadata") } else { None };
+            let unread = if key == MANAGERS { (self.tell)(self.kind, &read).of("metadata") } else { None };
             read_field(&mut fields, key, unread.unwrap_or(&NOTHING), &mut read)?;
         }
         Ok(read)
@@ -253,8 +283,11 @@ pub fn slim(object: &mut Value) {
     let Some(maker) = controller(object).and_then(|maker| WorkloadKind::of(&maker)) else { return };
     match object["kind"].as_str() {
         Some("Pod") => slim_pod(object),
-        Some("ReplicaSet") if maker == WorkloadKind::Deployment => take_out(object, &REPLICA_SET),
-        _ => {}
+        kind => {
+            if let Some(unread) = unread(kind, maker) {
+                take_out(object, unread);
+            }
+        }
     }
 }
 
@@ -263,7 +296,7 @@ pub(crate) fn slim_pod(pod: &mut Value) {
     take_out(pod, &POD);
     retain(pod.pointer_mut("/spec/volumes"), |volume| !is_token(volume));
     for list in ["initContainers", "containers"] {
-        let containers = pod["spec"].get_mut(list).and_then(Value::as_array_mut);
+        let containers = pod.get_mut("spec").and_then(|spec| spec.get_mut(list)).and_then(Value::as_array_mut);
         for container in containers.into_iter().flatten() {
             retain(container.get_mut("volumeMounts"), |mount| !named_as_token(mount));
         }
@@ -320,7 +353,7 @@ fn retain(list: Option<&mut Value>, keep: impl Fn(&Value) -> bool) {
 mod tests {
     use super::*;
     use crate::object::pod::{PodFacts, Snapshot};
-    use crate::object::{quota, reference, trouble};
+    use crate::object::{quota, reference, text, trouble};
     use serde_json::json;
 
     fn example() -> Value {
@@ -398,12 +431,32 @@ mod tests {
         no_lists["spec"]["volumes"] = Value::Null;
         no_lists["status"]["conditions"] = Value::Null;
         for object in [&mut example(), &mut no_lists, &mut replica_set] {
-            let Lean(mut read) = serde_json::from_str(&object.to_string()).expect("JSON");
-            assert!(read.to_string().len() < object.to_string().len());
-            slim(&mut read);
+            let kind = text(object, "/kind").expect("a kind").to_owned();
+            let Lean(mut of_watch) = serde_json::from_str(&object.to_string()).expect("JSON");
+            let sent = object.to_string().replace(&format!("\"kind\":\"{kind}\",\"metadata\""), "\"metadata\"");
+            let mut of_list = read(sent.as_bytes(), &kind).expect("JSON");
+            assert!(of_list.get("kind").is_none(), "what a list holds does not say its kind");
+            of_list["kind"] = kind.into();
             slim(object);
-            assert_eq!(read, *object);
+            for read in [&mut of_watch, &mut of_list] {
+                assert!(read.to_string().len() < sent.len());
+                slim(read);
+                assert_eq!(read, object);
+            }
         }
+    }
+
+    #[test]
+    fn what_a_workload_controls_besides_pods_stays_whole() {
+        let mut resource = example();
+        resource["apiVersion"] = "example.com/v1".into();
+        resource["kind"] = "Link".into();
+        resource["status"] = "a word".into();
+        let sent = resource.to_string();
+        let Lean(mut of_watch) = serde_json::from_str(&sent).expect("JSON");
+        slim(&mut of_watch);
+        assert_eq!(of_watch, resource);
+        assert_eq!(read(sent.as_bytes(), "Link").expect("JSON"), resource);
     }
 
     #[test]
@@ -416,7 +469,7 @@ mod tests {
         let read = |text: &str| {
             let whole: Value = serde_json::from_str(text).expect("JSON");
             let Lean(lean) = serde_json::from_str(text).expect("JSON");
-            let Unmanaged(mut unmanaged) = serde_json::from_str(text).expect("JSON");
+            let mut unmanaged = read_unmanaged(text.as_bytes()).expect("JSON");
             let passed_over = lean["metadata"].get(MANAGERS).is_none();
             assert!(passed_over || lean == whole);
             unmanaged["metadata"][MANAGERS] = whole["metadata"][MANAGERS].clone();
