@@ -8,8 +8,9 @@
 //! - `verbs`, `lists`, `versions`, `pods`, `access`: what can be asked of a server;
 //! - `watch`: following a set of objects, through restarts of the server.
 //!
-//! Where the server speaks HTTP/2, all of it shares one connection; where it does not, connections are kept and used
-//! again, and each watch holds one more. So the number of requests under way is bounded by `PARALLEL_REQUESTS`.
+//! A server that speaks HTTP/2, and is reached without a proxy, gets one connection for all of it. To another one
+//! connections are kept and used again, and each watch holds one more: that is why the number of requests under way is
+//! bounded by `PARALLEL_REQUESTS`.
 
 mod access;
 mod connect;
