@@ -212,7 +212,7 @@ impl Observer {
             let former = former.live();
             versions.iter().filter_map(|now| known(&former, now)).for_each(|object| live.put(Arc::clone(object)));
         });
-        let unknown = self.unknown(&versions);
+        let unknown = self.unknown(versions.iter().map(|now| &now.object), &versions);
         if unknown.len() > FEW {
             // The watch is broken, or far behind.
             return self.list(cluster, watched).await;
@@ -231,10 +231,12 @@ impl Observer {
         cluster.list_versions(api_version, kind, namespace.as_deref(), &selector).await
     }
 
-    /// Those of these objects that are not known in these states, or in later ones.
-    fn unknown<'v>(&self, versions: &'v [Version]) -> Vec<&'v ObjectRef> {
+    /// Those of these objects that are not known in the states that the server has them in, or in later ones.
+    fn unknown<'o>(&self, objects: impl Iterator<Item = &'o ObjectRef>, versions: &[Version]) -> Vec<&'o ObjectRef> {
         let live = self.live();
-        versions.iter().filter(|now| known(&live, now).is_none()).map(|now| &now.object).collect()
+        let as_known = versions.iter().filter(|now| known(&live, now).is_some()).map(|now| &now.object);
+        let as_known: HashSet<&ObjectRef> = as_known.collect();
+        objects.filter(|object| !as_known.contains(object)).collect()
     }
 
     fn new(instance_id: &str, sources: &Sources<'_>) -> Self {
@@ -365,10 +367,7 @@ impl Observer {
             let mut objects = objects.clone();
             if objects.len() > FEW {
                 let versions = self.versions(cluster, watched).await?;
-                let live = self.live();
-                let as_known = versions.iter().filter(|now| known(&live, now).is_some()).map(|now| &now.object);
-                let as_known: HashSet<&ObjectRef> = as_known.collect();
-                objects.retain(|object| !as_known.contains(object));
+                objects = self.unknown(objects.into_iter(), &versions);
             }
             try_join_all(objects.into_iter().map(|object| self.read(cluster, object))).await
         });
